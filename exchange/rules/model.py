@@ -1,0 +1,358 @@
+"""The values of the exchange, named as in `docs/design` (§2 of the exchange page). Frozen: only a store writes their rows.
+
+Instants are aware datetimes in UTC. Ids are prefixed UUIDv7: opaque to everybody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The nine roles an act can be done in; the first six belong to people."""
+
+    CLERK = "clerk"
+    LEADER = "leader"
+    OFFICER = "officer"
+    OFFICE_ADMIN = "office_admin"
+    SYSTEM_ADMIN = "system_admin"
+    AUDITOR = "auditor"
+    CLIENT = "client"
+    PEER = "peer"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: `id` is an opaque pseudonym (`p_…`), `office` the code acted for, `roles` those held *there*."""
+
+    id: str
+    office: str
+    roles: frozenset[Role]
+
+
+class DocumentState(StrEnum):
+    DRAFT = "draft"
+    WAITING_SIGNATURE = "waiting_signature"
+    SIGNED = "signed"
+    NUMBERED = "numbered"
+    SEALED = "sealed"
+    ISSUED = "issued"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    QUEUED = "queued"
+    HANDED_OVER = "handed_over"
+    FAILED = "failed"
+    CONSIGNED = "consigned"
+    REGISTERED = "registered"
+    ASSIGNED = "assigned"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    REDIRECTED = "redirected"
+    REPLACED = "replaced"
+
+
+class Phase(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    ENDED = "ended"
+
+
+class Channel(StrEnum):
+    LOCAL = "local"
+    NATIVE = "native"
+    EDXML = "edxml"
+    PAPER = "paper"
+
+
+class Urgency(StrEnum):
+    NORMAL = "normal"
+    URGENT = "urgent"
+    VERY_URGENT = "very_urgent"
+    EXPRESS = "express"
+    EXPRESS_TIMED = "express_timed"
+
+
+class Secrecy(StrEnum):
+    UNCLASSIFIED = "unclassified"
+    CONFIDENTIAL = "confidential"
+    SECRET = "secret"
+    TOP_SECRET = "top_secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A sender or recipient. `code` is opaque text (at most 64 characters); `valid_to` is the first day it no longer holds."""
+
+    code: str
+    name: str
+    parent: str | None
+    channel: Channel
+    valid_from: date
+    valid_to: date | None = None
+    paused: bool = False
+    kind: str = "office"
+    """`office`, or `hub` for an axis that is no recipient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A saved list of recipients of one office."""
+
+    id: str
+    office: str
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A run of numbers of one office in one year; `form` writes a number, as in `{n}/QĐ-UBND`."""
+
+    id: str
+    office: str
+    year: int
+    name: str
+    title: str
+    form: str
+    state: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One entry of a series, for good: `taken`, then `used` or `void`."""
+
+    id: str
+    series: str
+    office: str
+    year: int
+    n: int
+    written: str
+    date: date
+    state: str
+    document: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """Bytes under their SHA-256; `name` is as it was given, shown and never used as a path."""
+
+    sha256: str
+    size: int
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One PDF of a document; `made_by` is the act (`draft`, `sign`, `number`, `seal`), `n` counts from 1 in its chain."""
+
+    document: str
+    n: int
+    file: FileRef
+    made_by: str
+    report_sha256: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person says about a new document."""
+
+    type: str
+    subject: str
+    signer: str
+    """Account id of the leader asked to sign."""
+    urgency: Urgency = Urgency.NORMAL
+    secrecy: Secrecy = Secrecy.UNCLASSIFIED
+    not_classified: bool = False
+    """A clerk's word that a suspicious line on page one is no secrecy mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What an office issues."""
+
+    id: str
+    office: str
+    author: str
+    type: str
+    subject: str
+    signer: str
+    signer_name: str
+    urgency: Urgency
+    secrecy: Secrecy
+    state: DocumentState
+    version: int
+    revision: int
+    """Index of the current revision."""
+    chain: int
+    """Which chain of revisions: each return to draft begins a new one."""
+    number: Number | None
+    places: Mapping[str, object]
+    created_at: datetime
+    changed_at: datetime
+    pending_signature: str | None = None
+    """Id of a signing session that waits for its time stamp, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSession:
+    """A signature under way: prepared, perhaps already made, not yet a revision of the document."""
+
+    id: str
+    document: str
+    document_version: int
+    purpose: str
+    person: str
+    certificate: str
+    """Fingerprint."""
+    base: str
+    """SHA-256 of the revision that it extends."""
+    prepared: str
+    """SHA-256 of the stored PDF with the hole."""
+    digest: bytes
+    start: int
+    end: int
+    attributes: bytes
+    signature: bytes | None
+    state: str
+    """`prepared`, `signed` (waits for its time stamp), `finished`, `given_up`."""
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientSpec:
+    """One line of a recipient specification: exactly one of `office`, `group`, `under` is set."""
+
+    office: str | None = None
+    group: str | None = None
+    under: str | None = None
+    depth: int | None = 1
+    """With `under`: levels below, None for all."""
+    excepting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRecipient:
+    """One line of a dry run: an office, or why it cannot be one."""
+
+    office: str
+    name: str | None
+    channel: Channel | None
+    problem: str | None
+    """Error code, None when it is good."""
+    detail_vi: str | None = None
+    detail_en: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """One issue of one document to a frozen list."""
+
+    id: str
+    document: str
+    revision: int
+    office: str
+    recipients_count: int
+    recipients_root: str
+    sender_reference: str | None
+    due: date | None
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One recipient of a consignment."""
+
+    id: str
+    consignment: str
+    document: str
+    sender: str
+    office: str
+    channel: Channel
+    state: DeliveryState
+    version: int
+    since: datetime
+    """When it came into its present state."""
+    incoming: "IncomingEntry | None" = None
+    reason_code: str | None = None
+    reason: str | None = None
+    opened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEntry:
+    """A row of the arrival register."""
+
+    id: str
+    office: str
+    book: str
+    year: int
+    number: int
+    date: date
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who works on an arrival inside."""
+
+    delivery: str
+    version: int
+    lead: str
+    cooperating: tuple[str, ...]
+    for_information: tuple[str, ...]
+    due: date | None
+    instruction: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act that happened: `leaf` is the hash of `body`, the canonical JSON (RFC 8785) that stands in the ledger."""
+
+    id: str
+    type: str
+    at: datetime
+    body: bytes
+    leaf: bytes
+    inward: bool
+    """Seen only by `office` when true."""
+    office: str
+    document: str | None
+    consignment: str | None
+    delivery: str | None
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed root of the ledger (C2SP signed note) and, once it came, its RFC 3161 token."""
+
+    size: int
+    root: bytes
+    note: bytes
+    at: datetime
+    stamp: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A report kept as evidence, re-used by (file, inputs)."""
+
+    sha256: str
+    """Digest of `body`."""
+    file: str
+    inputs_sha256: str
+    verdict: str
+    body: bytes
+    at: datetime

@@ -1,0 +1,71 @@
+"""Errors of the room `keys`: one class for each thing that can go wrong, one stable code, one sentence in each language.
+
+The sentences have named gaps, filled from the keyword arguments with which the error was raised.
+"""
+
+from typing import ClassVar
+
+
+class KeysError(Exception):
+    """Something about a key, a certificate or a time stamp did not work; `code` says what, for ever the same word."""
+
+    code: ClassVar[str]
+    vi: ClassVar[str]
+    en: ClassVar[str]
+
+    def __init__(self, **gaps: object) -> None:
+        self.gaps = gaps
+        super().__init__(self.sentence("en"))
+
+    def sentence(self, language: str) -> str:
+        """The sentence for people, in `vi` or `en`."""
+        pattern = self.vi if language == "vi" else self.en
+        return pattern.format(**self.gaps)
+
+
+class PinWrong(KeysError):
+    code = "pin-wrong"
+    vi = "Sai mã PIN. Còn {left} lần thử."
+    en = "Wrong PIN. {left} tries left."
+
+
+class PinLocked(KeysError):
+    code = "pin-locked"
+    vi = "Mã PIN đã bị khóa sau năm lần nhập sai. Đề nghị quản trị đơn vị cấp khóa và chứng thư mới."
+    en = "The PIN is locked after five wrong tries. Ask the office administrator for a new key and certificate."
+
+
+class PinTooShort(KeysError):
+    code = "pin-too-short"
+    vi = "Mã PIN phải có ít nhất {least} ký tự."
+    en = "The PIN must have at least {least} characters."
+
+
+class KeyUnavailable(KeysError):
+    code = "key-unavailable"
+    vi = "Không dùng được khóa ký: {why}."
+    en = "The signing key cannot be used: {why}."
+
+
+class CertificateUnreadable(KeysError):
+    code = "certificate-unreadable"
+    vi = "Không đọc được chứng thư số."
+    en = "The certificate cannot be read."
+
+
+class TsaUnavailable(KeysError):
+    code = "tsa-unavailable"
+    vi = "Dịch vụ dấu thời gian tạm ngừng. Chữ ký đã tạo được giữ lại và sẽ tự hoàn tất."
+    en = "The time-stamp service is away. The signature made is kept and will be finished by itself."
+
+
+class TimestampRejected(KeysError):
+    code = "timestamp-rejected"
+    vi = "Dấu thời gian nhận về không đúng: {why}."
+    en = "The time stamp that came back is wrong: {why}."
+
+
+class RevocationUnavailable(KeysError):
+    code = "revocation-unavailable"
+    vi = "Chưa kiểm tra được tình trạng thu hồi của chứng thư số."
+    en = "The revocation status of the certificate could not be checked."

@@ -1,0 +1,88 @@
+"""Errors of the room `signing`: one class, one stable code, one sentence in each language."""
+
+from typing import ClassVar
+
+
+class SigningError(Exception):
+    """A PDF could not be read, prepared or signed; `code` says why, for ever the same word."""
+
+    code: ClassVar[str]
+    vi: ClassVar[str]
+    en: ClassVar[str]
+
+    def __init__(self, **gaps: object) -> None:
+        self.gaps = gaps
+        super().__init__(self.sentence("en"))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel out of the limited process, so they must survive pickling with their gaps."""
+        return (_rebuild, (type(self), self.gaps))
+
+    def sentence(self, language: str) -> str:
+        """The sentence for people, in `vi` or `en`."""
+        pattern = self.vi if language == "vi" else self.en
+        return pattern.format(**self.gaps)
+
+
+def _rebuild(kind: type[SigningError], gaps: dict[str, object]) -> SigningError:
+    return kind(**gaps)
+
+
+class NotAPdf(SigningError):
+    code = "not-a-pdf"
+    vi = "Tệp này không phải PDF hoặc đã hỏng. Hãy xuất lại PDF từ phần mềm soạn thảo."
+    en = "This file is not a PDF, or it is damaged. Export it again from the program that made it."
+
+
+class TooLarge(SigningError):
+    code = "too-large"
+    vi = "Tệp lớn hơn giới hạn {limit_mb} MB."
+    en = "The file is larger than the limit of {limit_mb} MB."
+
+
+class PdfEncrypted(SigningError):
+    code = "pdf-encrypted"
+    vi = "PDF đặt mật khẩu không được nhận. Hãy bỏ mật khẩu rồi tải lại."
+    en = "A PDF with a password is not accepted. Remove the password and upload it again."
+
+
+class PdfActiveContent(SigningError):
+    code = "pdf-active-content"
+    vi = "PDF chứa nội dung chạy được ({what}). Hãy xuất lại PDF không có nội dung này."
+    en = "The PDF holds content that can run ({what}). Export it without that."
+
+
+class PdfTooComplex(SigningError):
+    code = "pdf-too-complex"
+    vi = "PDF quá phức tạp để xử lý an toàn ({what})."
+    en = "The PDF is too complex to be handled safely ({what})."
+
+
+class AlreadySigned(SigningError):
+    code = "already-signed"
+    vi = "PDF đã có chữ ký số. Hãy tải lên bản chưa ký."
+    en = "The PDF already carries a digital signature. Upload the unsigned file."
+
+
+class PlaceInvalid(SigningError):
+    code = "place-invalid"
+    vi = "Vị trí {field} không nằm trong trang."
+    en = "The place of {field} is not on the page."
+
+
+class FieldMissing(SigningError):
+    code = "field-missing"
+    vi = "Tệp không có ô {field} còn trống."
+    en = "The file has no empty field {field}."
+
+
+class SignatureWrong(SigningError):
+    code = "signature-wrong"
+    vi = "Chữ ký nhận được không khớp với chứng thư số."
+    en = "The signature received does not match the certificate."
+
+
+class RevisionNotExtension(SigningError):
+    code = "revision-not-extension"
+    vi = "Tệp mới không phải là bản nối tiếp của tệp đã ký."
+    en = "The new file does not extend the signed one."

@@ -1,0 +1,187 @@
+"""The values of the room `signing`. All are frozen and pickle, so that they can cross into the limited process and back.
+
+Lengths on a page are PDF points (1/72 inch) in the page's own coordinates, origin lower left, before /Rotate.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+NUMBER_FIELD = "so_ky_hieu"
+DATE_FIELD = "ngay_thang"
+LEADER_FIELD = "ChuKyLanhDao"
+SEAL_FIELD = "ConDau"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A box on a page: `page` from 0, `box` = (x1, y1, x2, y2). `confidence` 0..1 says how sure the reading was."""
+
+    page: int
+    box: tuple[float, float, float, float]
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where number, date, leader's signature and organisation's seal go."""
+
+    number: Place
+    date: Place
+    signature: Place
+    seal: Place
+
+
+@dataclass(frozen=True, slots=True)
+class PageReading:
+    """What page one says about itself (Decree 30 layout); None where nothing was found."""
+
+    places: Places
+    pages: int
+    type: str | None
+    subject: str | None
+    notation: str | None
+    signer: str | None
+    position: str | None
+    classified_mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """A PDF ready to be signed: normalised, one revision, all four fields made."""
+
+    pdf: bytes
+    reading: PageReading
+
+
+class SignaturePurpose(StrEnum):
+    """Whose signature it is: the leader's (certifies, DocMDP P=2) or the organisation's seal (last)."""
+
+    LEADER = "leader"
+    SEAL = "seal"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIntent:
+    """What is to be signed and how it shall look. `image` is a transparent PNG; `at` the signing time written into the PDF."""
+
+    purpose: SignaturePurpose
+    field: str
+    image: bytes
+    name: str
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSignature:
+    """A PDF with a hole for the signature: `attributes` are the DER bytes to be signed (SHA-256 once), `digest` is what they promise.
+
+    `start` and `end` bound the hole in `pdf`. Nothing here is secret; all of it can be stored and finished after a restart.
+    """
+
+    pdf: bytes
+    digest: bytes
+    start: int
+    end: int
+    attributes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTimestamp:
+    """A PDF with a hole for a document time stamp over `digest`."""
+
+    pdf: bytes
+    digest: bytes
+    start: int
+    end: int
+
+
+class Verdict(StrEnum):
+    """The one answer for people (hợp lệ, không hợp lệ, không xác định)."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class Indication(StrEnum):
+    """The same answer in the words of EN 319 102-1."""
+
+    TOTAL_PASSED = "TOTAL-PASSED"
+    TOTAL_FAILED = "TOTAL-FAILED"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class TwoSignatures(StrEnum):
+    """Has the person and then the organisation signed (R1)? Beside the verdict, never in it."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    NOT_REQUIRED = "not_required"
+
+
+class OfficeMatch(StrEnum):
+    """Is the office in the seal's certificate the sender (R31)? Beside the verdict, never in it."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found: a kebab-case code, and values for the gaps of its sentence (`signing/report.py`).
+
+    `severity` is `note`, `warning` or `failure`.
+    """
+
+    code: str
+    severity: str
+    gaps: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """What was found about one signature or document time stamp of a PDF."""
+
+    field: str
+    kind: str
+    verdict: Verdict
+    indication: Indication
+    sub_indication: str | None
+    level: str
+    signer: str | None
+    office: str | None
+    office_code: str | None
+    purpose: str | None
+    world: str | None
+    certificate_sha256: str | None
+    claimed_at: datetime | None
+    proven_at: datetime | None
+    covers_whole_file: bool
+    changes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check of a PDF found: the same inputs give the same report for ever.
+
+    `indication` is None only when there is no signature at all (then the verdict is `invalid`, finding `signature-missing`).
+    """
+
+    file_sha256: str
+    file_size: int
+    at: datetime
+    verdict: Verdict
+    indication: Indication | None
+    sub_indication: str | None
+    two_signatures: TwoSignatures
+    office_match: OfficeMatch
+    number: str | None
+    date: str | None
+    pages: int | None
+    signatures: tuple[SignatureReport, ...]
+    findings: tuple[Finding, ...]
+    inputs_sha256: str
