@@ -1,0 +1,8 @@
+"""What every test may ask for. Each file of `tests/fixtures/` holds one kind of real part."""
+
+pytest_plugins = [
+    "tests.fixtures.needs",
+    "tests.fixtures.pilot",
+    "tests.fixtures.letters",
+    "tests.fixtures.databases",
+]
