@@ -1,0 +1,76 @@
+// Small helps; every page works without them.
+"use strict";
+
+// A double click is one act: the button rests once a form is on its way.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-once]")) return;
+  const button = form.querySelector("button:not([type=button])");
+  if (!button) return;
+  if (button.dataset.busy) button.textContent = button.dataset.busy;
+  setTimeout(() => { button.disabled = true; }, 0);
+});
+addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-once] button").forEach((button) => { button.disabled = false; });
+});
+
+// A filter acts when it is chosen.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-auto-submit]");
+  if (form) form.submit();
+});
+
+// Lists by keyboard: j and k walk, Enter opens.
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, textarea, select, button, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const rows = [...document.querySelectorAll("table[data-keys] tbody tr")];
+  if (!rows.length) return;
+  const now = rows.findIndex((row) => row.classList.contains("chosen"));
+  if (event.key === "j" || event.key === "k") {
+    const next = Math.min(rows.length - 1, Math.max(0, now + (event.key === "j" ? 1 : -1)));
+    rows.forEach((row) => row.classList.remove("chosen"));
+    rows[next].classList.add("chosen");
+    rows[next].scrollIntoView({ block: "nearest" });
+  } else if (event.key === "Enter" && now >= 0 && event.target === document.body) {
+    rows[now].querySelector("a").click();
+  }
+});
+
+// The four places on page one: boxes that can be dragged; the numbers in the form are what is sent (millimetres).
+const POINTS_PER_MM = 72 / 25.4;
+document.querySelectorAll("[data-places]").forEach((form) => {
+  const picture = document.querySelector(`.page-picture[data-page="${form.dataset.shown}"]`);
+  if (!picture) return;
+  const pageWidth = Number(picture.dataset.width) / POINTS_PER_MM;
+  const pageHeight = Number(picture.dataset.height) / POINTS_PER_MM;
+  for (const row of form.querySelectorAll("[data-place]")) {
+    const field = (name) => row.querySelector(`[data-measure="${name}"]`);
+    const box = document.createElement("div");
+    box.className = "place-box";
+    box.dataset.place = row.dataset.place;
+    box.textContent = row.dataset.label;
+    picture.append(box);
+    const draw = () => {
+      box.hidden = field("page").value !== String(Number(form.dataset.shown) + 1);
+      box.style.left = `${100 * field("left").value / pageWidth}%`;
+      box.style.bottom = `${100 * field("bottom").value / pageHeight}%`;
+      box.style.width = `${100 * field("width").value / pageWidth}%`;
+      box.style.height = `${100 * field("height").value / pageHeight}%`;
+    };
+    row.addEventListener("input", draw);
+    draw();
+    box.addEventListener("pointerdown", (down) => {
+      down.preventDefault();
+      box.setPointerCapture(down.pointerId);
+      const left = Number(field("left").value), bottom = Number(field("bottom").value);
+      const scale = pageWidth / picture.clientWidth;
+      const move = (event) => {
+        field("left").value = Math.max(0, left + (event.clientX - down.clientX) * scale).toFixed(1);
+        field("bottom").value = Math.max(0, bottom - (event.clientY - down.clientY) * scale).toFixed(1);
+        draw();
+      };
+      box.addEventListener("pointermove", move);
+      box.addEventListener("pointerup", () => box.removeEventListener("pointermove", move), { once: true });
+    });
+  }
+});
