@@ -61,5 +61,3 @@ def _type_name(language: str, kind: str) -> str:
         return text(language, f"type.{kind}")
     except KeyError:
         return kind
-
-

@@ -24,7 +24,7 @@ LARGEST_REQUEST = 64 * 1024
 
 
 def create_authority_app(authority: PilotAuthority, now: Callable[[], datetime]) -> Starlette:
-    """The answers of one authority as a web application: `/tsa`, `/ocsp`, `/ca.crl`, `/root.crl`, `/ca.cer`, `/livez`."""
+    """The answers of one authority as a web app: `/tsa`, `/ocsp`, `/ca.crl`, `/root.crl`, `/ca.cer`, `/livez`."""
 
     async def answered(request: Request, answer: Callable[[bytes, datetime], bytes], media_type: str) -> Response:
         body = await request.body()
@@ -38,13 +38,13 @@ def create_authority_app(authority: PilotAuthority, now: Callable[[], datetime])
     async def ocsp(request: Request) -> Response:
         return await answered(request, authority.answer_ocsp, "application/ocsp-response")
 
-    def issuing_crl(request: Request) -> Response:
+    def issuing_crl(_: Request) -> Response:
         return Response(authority.crl(now()), media_type="application/pkix-crl")
 
-    def root_crl(request: Request) -> Response:
+    def root_crl(_: Request) -> Response:
         return Response(authority.root_crl(now()), media_type="application/pkix-crl")
 
-    def alive(request: Request) -> Response:
+    def alive(_: Request) -> Response:
         return Response("ok", media_type="text/plain")
 
     return Starlette(
@@ -72,7 +72,7 @@ def start_authority(file: Path, port: int) -> Child:
     give_up = time.monotonic() + 20
     while time.monotonic() < give_up and child.alive():
         try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(url, timeout=1):
                 return child
         except OSError:
             time.sleep(0.05)

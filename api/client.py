@@ -1,0 +1,284 @@
+"""The Python client of the JSON API: what the command line, the pilot's walk, the benchmarks and the tests speak.
+
+Every call that acts carries an idempotency key, so that repeating it after a lost answer does nothing twice.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx2
+
+Json = dict[str, Any]
+PIECE = 4 * 1024 * 1024
+
+
+class Refused(Exception):
+    """The service answered with a problem (RFC 9457): `code`, `status` and the whole document in `problem`."""
+
+    def __init__(self, status: int, problem: Json) -> None:
+        self.status = status
+        self.problem = problem
+        self.code: str = problem.get("code", "")
+        super().__init__(f"{self.code}: {problem.get('detail') or problem.get('title', '')}")
+
+
+class Congvan:
+    """One person's or program's conversation with a service.
+
+    `http` may be any client that speaks to it (the tests hand one that needs no socket); `language` is `vi` or `en`.
+    """
+
+    def __init__(self, http: httpx2.Client, *, token: str | None = None, language: str = "vi") -> None:
+        self._http = http
+        self.token = token
+        self.language = language
+
+    @classmethod
+    def at(cls, address: str, *, token: str | None = None, language: str = "vi") -> Self:
+        """A client of the service at an address such as `http://127.0.0.1:8000`."""
+        return cls(httpx2.Client(base_url=address, timeout=120), token=token, language=language)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
+    # -- who -----------------------------------------------------------------------------------------------------------
+
+    def log_in(self, login: str, password: str, code: str | None = None) -> Json:
+        """Begin a session and keep its token; raises `Refused` with `unauthenticated` or `second-factor-required`."""
+        answer = self._post("/session", {"login": login, "password": password, "code": code})
+        self.token = answer["token"]
+        return answer
+
+    def log_out(self) -> None:
+        """End the session."""
+        self.request("DELETE", "/session")
+        self.token = None
+
+    def me(self) -> Json:
+        """Who is logged in: account, office, roles."""
+        return self._get("/me")
+
+    # -- directory -----------------------------------------------------------------------------------------------------
+
+    def leaders(self) -> list[Json]:
+        """The people of my office who can be asked to sign."""
+        return self._items("/people?role=leader")
+
+    def people(self) -> list[Json]:
+        """The people of my office."""
+        return self._items("/people")
+
+    def offices(self, under: str | None = None) -> list[Json]:
+        """The directory, or the offices under one."""
+        return self._items("/offices" + (f"?under={under}" if under else ""))
+
+    def series(self) -> list[Json]:
+        """My office's series of this year, each with the number that comes next."""
+        return self._items("/series")
+
+    def make_group(self, name: str, members: Sequence[str], *, key: str | None = None) -> Json:
+        """Save a group of recipients."""
+        return self._post("/groups", {"name": name, "members": list(members)}, key=key)
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+
+    def upload(self, data: bytes, name: str, *, key: str | None = None) -> Json:
+        """Bring bytes in, in pieces; the answer names the upload to draft from."""
+        digest = hashlib.sha256(data).hexdigest()
+        promise = {"name": name, "size": len(data), "sha256": digest, "media_type": "application/pdf"}
+        upload = self._post("/uploads", promise, key=key)
+        offset = int(upload["offset"])
+        while offset < len(data):
+            upload = self.append(upload["id"], offset, data[offset : offset + PIECE])
+            offset = int(upload["offset"])
+        return upload
+
+    def append(self, upload: str, offset: int, piece: bytes) -> Json:
+        """Send one piece; raises `Refused` with `upload-offset` when the service holds another number of bytes."""
+        headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        return self.request("PATCH", f"/uploads/{upload}", content=piece, headers=headers).json()  # type: ignore[no-any-return]
+
+    def draft(
+        self,
+        upload: str,
+        *,
+        signer: str,
+        type: str = "official_letter",
+        subject: str = "",
+        urgency: str = "normal",
+        secrecy: str = "unclassified",
+        not_classified: bool = False,
+        places: Json | None = None,
+        key: str | None = None,
+    ) -> Json:
+        """Make a draft of an upload; an empty subject is read off page one."""
+        body: Json = {
+            "upload": upload, "type": type, "subject": subject, "signer": signer, "urgency": urgency,
+            "secrecy": secrecy, "not_classified": not_classified, "places": places,
+        }  # fmt: skip
+        return self._post("/documents", body, key=key)
+
+    def edit(self, document: Json, key: str | None = None, **changes: Any) -> Json:
+        """Change a draft, or open a returned document again."""
+        return self._move("PATCH", "documents", document, "", changes, key)
+
+    def document(self, document: str) -> Json:
+        """A document as it is now."""
+        return self._get(f"/documents/{document}")
+
+    def documents(self, state: str | None = None) -> list[Json]:
+        """My office's documents, newest change first (first page)."""
+        return self._items("/documents" + (f"?state={state}" if state else ""))
+
+    def submit(self, document: Json, *, key: str | None = None) -> Json:
+        """Ask the leader to sign."""
+        return self._move("POST", "documents", document, "/submit", {}, key)
+
+    def sign(self, document: Json, pin: str, *, key: str | None = None) -> Json:
+        """Sign as the leader named. With the TSA away the state stays and `pending_signature` is set."""
+        return self._move("POST", "documents", document, "/sign", {"pin": pin}, key)
+
+    def give_back(self, document: Json, reason: str, *, key: str | None = None) -> Json:
+        """Return to the author."""
+        return self._move("POST", "documents", document, "/return", {"reason": reason}, key)
+
+    def number(self, document: Json, series: str, date: str | None = None, *, key: str | None = None) -> Json:
+        """Take the next number of a series; `date` is `YYYY-MM-DD`, today in Vietnam when left out."""
+        return self._move("POST", "documents", document, "/number", {"series": series, "date": date}, key)
+
+    def seal(self, document: Json, pin: str, *, key: str | None = None) -> Json:
+        """Put the office's seal on it."""
+        return self._move("POST", "documents", document, "/seal", {"pin": pin}, key)
+
+    def resolve(self, recipients: Sequence[Json]) -> Json:
+        """Who would receive it, and what stands in the way of each."""
+        return self._post("/recipients/resolve", {"recipients": list(recipients)})
+
+    def issue(self, document: Json, recipients: Sequence[Json], *, key: str | None = None, **more: Any) -> Json:
+        """Issue and send; the answer is the consignment with its deliveries."""
+        return self._move("POST", "documents", document, "/issue", {"recipients": list(recipients), **more}, key)
+
+    def cancel(self, document: Json, reason: str, *, key: str | None = None) -> Json:
+        """Give it up before issue; a number taken stays as a stub."""
+        return self._move("POST", "documents", document, "/cancel", {"reason": reason}, key)
+
+    def file(self, document: str, revision: int | None = None) -> bytes:
+        """The PDF of a document, its newest revision unless told."""
+        return self.request("GET", f"/documents/{document}/revisions/{revision or 'current'}/file").content
+
+    def report(self, document: str) -> Json:
+        """The verdict on the newest revision."""
+        return self._get(f"/documents/{document}/report")
+
+    def events(self, document: str) -> list[Json]:
+        """What happened to a document, oldest first."""
+        return self._items(f"/documents/{document}/events")
+
+    def evidence_pack(self, document: str) -> bytes:
+        """The evidence pack (zip) of an issued document."""
+        return self.request("GET", f"/documents/{document}/evidence-pack").content
+
+    # -- deliveries ----------------------------------------------------------------------------------------------------
+
+    def deliveries(self, consignment: str) -> list[Json]:
+        """Each recipient's state and why it is still there."""
+        return self._items(f"/consignments/{consignment}/deliveries")
+
+    def inbox(self, state: str | None = None) -> list[Json]:
+        """What came to my office (first page, newest first)."""
+        return self._items("/deliveries?box=in" + (f"&state={state}" if state else ""))
+
+    def delivery(self, delivery: str) -> Json:
+        """One delivery as I may see it, with the verdict when it is mine to receive."""
+        return self._get(f"/deliveries/{delivery}")
+
+    def delivery_file(self, delivery: str) -> bytes:
+        """The PDF that was delivered."""
+        return self.request("GET", f"/deliveries/{delivery}/files/1").content
+
+    def open(self, delivery: Json, *, key: str | None = None) -> Json:
+        """Say that a person opened it."""
+        return self._post(f"/deliveries/{delivery['id']}/open", {}, key=key)
+
+    def register(self, delivery: Json, sha256: str, date: str | None = None, *, key: str | None = None) -> Json:
+        """Take it on with the next arrival number."""
+        return self._move("POST", "deliveries", delivery, "/register", {"sha256": sha256, "incoming_date": date}, key)
+
+    def refuse(self, delivery: Json, code: str, reason: str, *, key: str | None = None) -> Json:
+        """Send it back with a reason."""
+        return self._move("POST", "deliveries", delivery, "/refuse", {"reason_code": code, "reason": reason}, key)
+
+    def assign(self, delivery: Json, lead: str, *, key: str | None = None, **more: Any) -> Json:
+        """Put somebody in charge."""
+        return self._move("POST", "deliveries", delivery, "/assign", {"lead": lead, **more}, key)
+
+    def start(self, delivery: Json, *, key: str | None = None) -> Json:
+        """Begin the work."""
+        return self._move("POST", "deliveries", delivery, "/start", {}, key)
+
+    def complete(self, delivery: Json, *, key: str | None = None) -> Json:
+        """End the work."""
+        return self._move("POST", "deliveries", delivery, "/complete", {}, key)
+
+    # -- checking ------------------------------------------------------------------------------------------------------
+
+    def verify(self, pdf: bytes, name: str = "file.pdf") -> Json:
+        """The verdict on any PDF; needs no login and keeps nothing."""
+        files = {"file": (name, pdf, "application/pdf")}
+        return self.request("POST", "/verify", files=files).json()  # type: ignore[no-any-return]
+
+    # -- the wire ------------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """One call; raises `Refused` for every answer that is no success."""
+        headers = {"Accept-Language": self.language, **more.pop("headers", {})}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        answer = self._http.request(method, f"/api/v1{path}", headers=headers, **more)
+        if answer.status_code >= 400:
+            raise Refused(answer.status_code, _problem(answer))
+        return answer
+
+    def _get(self, path: str) -> Json:
+        return self.request("GET", path).json()  # type: ignore[no-any-return]
+
+    def _items(self, path: str) -> list[Json]:
+        return self._get(path)["items"]  # type: ignore[no-any-return]
+
+    def _post(self, path: str, body: Json, *, key: str | None = None) -> Json:
+        return self.request("POST", path, json=body, headers=_key(key)).json()  # type: ignore[no-any-return]
+
+    def _move(self, method: str, kind: str, thing: Json, act: str, body: Mapping[str, Any], key: str | None) -> Json:
+        headers = {**_key(key), "If-Match": f'"{thing["version"]}"'}
+        answer = self.request(method, f"/{kind}/{thing['id']}{act}", json=dict(body), headers=headers)
+        return answer.json()  # type: ignore[no-any-return]
+
+
+def read_token(file: Path) -> str | None:
+    """The session token that the command line kept, if any."""
+    return file.read_text("utf-8").strip() if file.is_file() else None
+
+
+def _key(key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": key or uuid4().hex}
+
+
+def _problem(answer: httpx2.Response) -> Json:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return {"title": answer.reason_phrase, "status": answer.status_code}
+    return problem if isinstance(problem, dict) else {"title": str(problem)}
