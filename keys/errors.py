@@ -1,9 +1,16 @@
-"""Errors of the room `keys`: one class for each thing that can go wrong, one stable code, one sentence in each language.
+"""Errors of the room `keys`: one class, one stable code and one sentence in each language for each.
 
 The sentences have named gaps, filled from the keyword arguments with which the error was raised.
 """
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+
+class Words(NamedTuple):
+    """A gap that is itself a phrase: said in the language of the sentence around it."""
+
+    vi: str
+    en: str
 
 
 class KeysError(Exception):
@@ -20,7 +27,14 @@ class KeysError(Exception):
     def sentence(self, language: str) -> str:
         """The sentence for people, in `vi` or `en`."""
         pattern = self.vi if language == "vi" else self.en
-        return pattern.format(**self.gaps)
+        gaps = {name: _say(gap, language) for name, gap in self.gaps.items()}
+        return pattern.format(**gaps)
+
+
+def _say(gap: object, language: str) -> object:
+    if isinstance(gap, Words):
+        return gap.vi if language == "vi" else gap.en
+    return gap
 
 
 class PinWrong(KeysError):

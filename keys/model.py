@@ -73,10 +73,42 @@ class RevocationData:
     certificates: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """A private key sealed under a PIN and the master key (`keys/vault.py`), with the cost of guessing that PIN.
+
+    `memory_kib`, `iterations` and `lanes` are the argon2id parameters with which it was sealed: stored with it, so that
+    new wrappings can cost more while old ones still open.
+    """
+
+    salt: bytes
+    nonce: bytes
+    sealed: bytes
+    memory_kib: int
+    iterations: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key that we keep: its certificate, what it is for, and the office it belongs to.
+
+    `chain` holds the issuers (DER) from the certificate's own up to and including the anchor.
+    """
+
+    id: str
+    certificate: Certificate
+    purpose: Purpose
+    office: str
+    chain: tuple[bytes, ...] = ()
+    retired_at: datetime | None = None
+
+
 class Signer(Protocol):
     """One face for every key: a vault key that was opened, a PKCS#11 token, a remote service.
 
-    `certificate` and `chain` are DER; `sign(data)` gives the raw signature (RSA PKCS#1 v1.5 or ECDSA, SHA-256) over `data`.
+    `certificate` and `chain` are DER; `sign(data)` gives the raw signature over `data`
+    (RSA PKCS#1 v1.5 or ECDSA, SHA-256).
     """
 
     @property
@@ -88,9 +120,22 @@ class Signer(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
-class TimestampAuthority(Protocol):
-    """Gives RFC 3161 tokens. `stamp(digest)` takes a SHA-256 digest and returns a checked TimeStampToken (ContentInfo DER).
+class Fetch(Protocol):
+    """The one way out to the network, handed in by whoever may open sockets (allow-list, addresses, timeouts there).
 
+    A GET, or with `body` a POST of `content_type`; returns the body of the answer, at most `limit` bytes.
+    Raises `ConnectionError` when there is no good answer, whatever the reason.
+    """
+
+    def __call__(
+        self, url: str, *, body: bytes | None = None, content_type: str | None = None, limit: int = 10_000_000
+    ) -> bytes: ...
+
+
+class TimestampAuthority(Protocol):
+    """Gives RFC 3161 tokens.
+
+    `stamp(digest)` takes a SHA-256 digest and returns a checked TimeStampToken (ContentInfo DER).
     Raises `TsaUnavailable` when there is no answer, `TimestampRejected` when the answer is wrong.
     """
 
