@@ -5,7 +5,6 @@ Every call that acts carries an idempotency key, so that repeating it after a lo
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -265,11 +264,6 @@ class Congvan:
         headers = {**_key(key), "If-Match": f'"{thing["version"]}"'}
         answer = self.request(method, f"/{kind}/{thing['id']}{act}", json=dict(body), headers=headers)
         return answer.json()  # type: ignore[no-any-return]
-
-
-def read_token(file: Path) -> str | None:
-    """The session token that the command line kept, if any."""
-    return file.read_text("utf-8").strip() if file.is_file() else None
 
 
 def _key(key: str | None) -> dict[str, str]:

@@ -1,0 +1,257 @@
+"""The road by command line: every command is one call of the JSON API with the session that `congvan login` keeps."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import httpx2
+import typer
+
+from api.client import Congvan, Json, Refused
+
+Document = Annotated[str, typer.Argument(help="Mã văn bản (doc_…). / Document id.")]
+Delivery = Annotated[str, typer.Argument(help="Mã nơi nhận (dlv_…). / Delivery id.")]
+Reason = Annotated[str, typer.Option(help="Lý do. / Reason.")]
+Pin = Annotated[
+    str, typer.Option(prompt="Mã PIN", hide_input=True, help="Mã PIN; nên để chương trình hỏi. / Better typed when asked.")
+]
+
+_session = Path(typer.get_app_dir("congvan")) / "session"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the program."""
+    for command in (
+        login, logout, me, draft, submit, sign, return_, number, seal, issue, cancel, documents, show, download, inbox,
+        register, refuse, assign, start, complete, recipients,
+    ):  # fmt: skip
+        app.command(name=command.__name__.rstrip("_"))(_refusals_said(command))
+
+
+def login(
+    address: Annotated[str, typer.Argument(help="Địa chỉ dịch vụ. / Address of the service.")],
+    name: Annotated[str, typer.Argument(help="Tài khoản. / Account.")],
+    password: Annotated[str, typer.Option(prompt="Mật khẩu", hide_input=True)],
+    code: Annotated[str | None, typer.Option(help="Mã xác thực hai bước. / Second-factor code.")] = None,
+) -> None:
+    """Đăng nhập và giữ phiên làm việc. / Log in and keep the session."""
+    with Congvan.at(address) as client:
+        client.log_in(name, password, code)
+        _session.parent.mkdir(parents=True, exist_ok=True)
+        _session.touch(mode=0o600)
+        _session.write_text(f"{address}\n{client.token}\n", "utf-8")
+        _print(client.me())
+
+
+def logout() -> None:
+    """Đăng xuất. / Log out."""
+    with client_of_session() as client:
+        client.log_out()
+    _session.unlink()
+
+
+def me() -> None:
+    """Tôi là ai. / Who I am."""
+    with client_of_session() as client:
+        _print(client.me())
+
+
+def draft(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    signer: Annotated[str, typer.Option(help="Tài khoản của lãnh đạo ký. / Account of the leader who signs.")],
+    kind: Annotated[str, typer.Option("--type", help="Loại văn bản. / Type.")] = "official_letter",
+    subject: Annotated[str, typer.Option(help="Trích yếu; trống thì đọc từ trang đầu. / Subject.")] = "",
+    urgency: Annotated[str, typer.Option(help="Độ khẩn. / Urgency.")] = "normal",
+    secrecy: Annotated[str, typer.Option(help="Độ mật. / Secrecy.")] = "unclassified",
+    not_classified: Annotated[bool, typer.Option(help="Dòng nghi mật không phải dấu mật. / No secrecy mark.")] = False,
+) -> None:
+    """Tải PDF lên và lưu bản nháp. / Upload a PDF and save a draft."""
+    with client_of_session() as client:
+        leader = next((p for p in client.leaders() if p["login"] == signer), None)
+        if leader is None:
+            raise click.ClickException(f"Không có lãnh đạo {signer} trong đơn vị. / No such leader.")
+        upload = client.upload(file.read_bytes(), file.name)
+        _print(
+            client.draft(
+                upload["id"], signer=leader["id"], type=kind, subject=subject, urgency=urgency, secrecy=secrecy,
+                not_classified=not_classified,
+            )
+        )  # fmt: skip
+
+
+def submit(document: Document) -> None:
+    """Trình ký. / Submit for signature."""
+    _move(document, lambda c, d: c.submit(d))
+
+
+def sign(document: Document, pin: Pin) -> None:
+    """Lãnh đạo ký số. / Sign as the leader."""
+    _move(document, lambda c, d: c.sign(d, pin))
+
+
+def return_(document: Document, reason: Reason) -> None:
+    """Trả lại người soạn. / Return to the author."""
+    _move(document, lambda c, d: c.give_back(d, reason))
+
+
+def number(
+    document: Document,
+    series: Annotated[str, typer.Option(help="Sổ, ví dụ qd, cv. / Series.")],
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+) -> None:
+    """Cấp số tiếp theo. / Take the next number."""
+    _move(document, lambda c, d: c.number(d, series, date))
+
+
+def seal(document: Document, pin: Pin) -> None:
+    """Đóng dấu số. / Seal."""
+    _move(document, lambda c, d: c.seal(d, pin))
+
+
+def issue(
+    document: Document,
+    to: Annotated[list[str] | None, typer.Option(help="Mã đơn vị nhận; lặp lại được. / Office code.")] = None,
+    group: Annotated[str | None, typer.Option(help="Nhóm đơn vị. / Group.")] = None,
+    under: Annotated[str | None, typer.Option(help="Tất cả đơn vị trực thuộc. / All subordinates of.")] = None,
+    excepting: Annotated[list[str] | None, typer.Option("--except", help="Trừ các đơn vị. / But these.")] = None,
+    due: Annotated[str | None, typer.Option(help="Hạn xử lý YYYY-MM-DD. / Due.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Chỉ xem danh sách nhận. / Only show the recipients.")] = False,
+) -> None:
+    """Ban hành & Gửi. / Issue and send."""
+    specs = _recipients(to, group, under, excepting)
+    with client_of_session() as client:
+        if dry_run:
+            _print(client.resolve(specs))
+        else:
+            _print(client.issue(client.document(document), specs, due=due))
+
+
+def cancel(document: Document, reason: Reason) -> None:
+    """Hủy văn bản. / Cancel."""
+    _move(document, lambda c, d: c.cancel(d, reason))
+
+
+def documents(state: Annotated[str | None, typer.Option(help="Trạng thái. / State.")] = None) -> None:
+    """Văn bản đi. / Outgoing documents."""
+    with client_of_session() as client:
+        for d in client.documents(state):
+            written = d["number"]["written"] if d["number"] else "–"
+            typer.echo(f"{d['id']}  {d['state']:<18} {written:<16} {d['subject']}")
+
+
+def show(document: Document) -> None:
+    """Một văn bản. / One document."""
+    with client_of_session() as client:
+        _print(client.document(document))
+
+
+def download(document: Document, to: Annotated[Path, typer.Argument(help="Tệp ghi ra. / Target.")]) -> None:
+    """Tải PDF về. / Download the PDF."""
+    with client_of_session() as client:
+        to.write_bytes(client.file(document))
+
+
+def recipients(consignment: Annotated[str, typer.Argument(help="con_…")]) -> None:
+    """Theo dõi gửi – nhận. / Follow the recipients."""
+    with client_of_session() as client:
+        for row in client.deliveries(consignment):
+            typer.echo(f"{row['office']:<12} {row['why']['label']:<24} {row['why']['what']}")
+
+
+def inbox(state: Annotated[str | None, typer.Option(help="Trạng thái. / State.")] = None) -> None:
+    """Văn bản đến. / Incoming."""
+    with client_of_session() as client:
+        for d in client.inbox(state):
+            typer.echo(f"{d['id']}  {d['state']:<12} {d['document']['written'] or '–':<16} {d['document']['subject']}")
+
+
+def register(delivery: Delivery, date: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None) -> None:
+    """Tiếp nhận. / Register."""
+    with client_of_session() as client:
+        seen = client.delivery(delivery)
+        _print(client.register(seen, seen["file"]["sha256"], date))
+
+
+def refuse(
+    delivery: Delivery,
+    reason: Reason,
+    code: Annotated[str, typer.Option(help="misdirected, has_errors, not_competent, …")] = "other",
+) -> None:
+    """Trả lại nơi gửi. / Refuse."""
+    _work(delivery, lambda c, d: c.refuse(d, code, reason))
+
+
+def assign(
+    delivery: Delivery,
+    lead: Annotated[str, typer.Option(help="Tài khoản người chủ trì. / Account of the one in charge.")],
+    instruction: Annotated[str | None, typer.Option(help="Bút phê. / Instruction.")] = None,
+) -> None:
+    """Phân công. / Assign."""
+    with client_of_session() as client:
+        person = next((p for p in client.people() if p["login"] == lead), None)
+        if person is None:
+            raise click.ClickException(f"Không có tài khoản {lead} trong đơn vị. / No such account.")
+        _print(client.assign(client.delivery(delivery), person["id"], instruction=instruction))
+
+
+def start(delivery: Delivery) -> None:
+    """Bắt đầu xử lý. / Start."""
+    _work(delivery, lambda c, d: c.start(d))
+
+
+def complete(delivery: Delivery) -> None:
+    """Hoàn thành. / Complete."""
+    _work(delivery, lambda c, d: c.complete(d))
+
+
+def _recipients(
+    to: list[str] | None, group: str | None, under: str | None, excepting: list[str] | None
+) -> list[dict[str, Any]]:
+    specs: list[dict[str, Any]] = [{"office": code} for code in to or []]
+    if group:
+        specs.append({"group": group})
+    if under:
+        specs.append({"under": under, "depth": 1, "except": excepting or []})
+    return specs
+
+
+def client_of_session() -> Congvan:
+    """The service and session that `congvan login` kept; a message for the user when there is none."""
+    if not _session.is_file():
+        raise click.ClickException("Chưa đăng nhập: congvan login ĐỊA-CHỈ TÀI-KHOẢN. / Log in first.")
+    address, token = _session.read_text("utf-8").split()
+    return Congvan.at(address, token=token)
+
+
+def _move(document: str, act: Callable[[Congvan, Json], Json]) -> None:
+    with client_of_session() as client:
+        _print(act(client, client.document(document)))
+
+
+def _work(delivery: str, act: Callable[[Congvan, Json], Json]) -> None:
+    with client_of_session() as client:
+        _print(act(client, client.delivery(delivery)))
+
+
+def _print(value: Json) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _refusals_said(command: Callable[..., None]) -> Callable[..., None]:
+    """A refusal is one sentence and exit status 1, never a stack trace."""
+    @wraps(command)
+    def said(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except Refused as refused:
+            typer.echo(f"{refused.problem.get('detail') or refused.problem.get('title')} [{refused.code}]", err=True)
+            sys.exit(1)
+        except httpx2.TransportError as error:
+            typer.echo(f"Không liên lạc được với dịch vụ: {error}. / The service cannot be reached.", err=True)
+            sys.exit(1)
+
+    return said
