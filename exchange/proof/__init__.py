@@ -1,0 +1,1 @@
+"""What can be proven, from values handed in: the ledger's tree, evidence packs. No database, no clock."""
