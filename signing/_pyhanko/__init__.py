@@ -1,0 +1,1 @@
+"""The only bridge to pyHanko: `writing` makes signatures, `judging` judges them."""

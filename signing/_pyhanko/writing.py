@@ -1,0 +1,240 @@
+"""How pyHanko writes for us: holes for signatures, the CMS, the DSS. Nothing here asks a network or a clock."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from typing import Any
+
+from asn1crypto import cms, crl, ocsp, x509
+from PIL import Image
+from pyhanko.pdf_utils import generic, layout
+from pyhanko.pdf_utils.images import PdfImage
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.sign import fields, signers
+from pyhanko.sign.general import SigningError as PyHankoSigningError
+from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
+from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
+from pyhanko.sign.signers.pdf_cms import ExternalSigner
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.stamp.base import BaseStampStyle
+from pyhanko.stamp.static import StaticContentStamp
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from keys.model import RevocationData
+from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
+from signing.model import PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
+
+VIETNAM = timezone(timedelta(hours=7))
+_TIMESTAMP_FIELD = "DauThoiGian"
+
+
+def make_hole(
+    pdf: bytes, intent: SignIntent, certificate: bytes, chain: tuple[bytes, ...], *, reserved: int
+) -> PreparedSignature:
+    """See `signing.sign.prepare_signature`."""
+    with _translated():
+        writer = writer_for(pdf)
+        rotation = _rotation_of_empty_field(writer, intent.field)
+        signer = _signer(certificate, chain, bytes(512))
+        certifies = intent.purpose is SignaturePurpose.LEADER and not _has_signature(writer)
+        session = signers.PdfSigner(
+            signers.PdfSignatureMetadata(
+                field_name=intent.field,
+                subfilter=fields.SigSeedSubFilter.PADES,
+                md_algorithm="sha256",
+                name=intent.name,
+                reason=intent.reason,
+                certify=certifies,
+                docmdp_permissions=fields.MDPPerm.FILL_FORMS,
+            ),
+            signer=signer,
+            stamp_style=_picture_style(intent.image, rotation),
+        ).init_signing_session(writer, existing_fields_only=True)
+        # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
+        session.system_time = intent.at.astimezone(VIETNAM)
+        document = session.prepare_tbs_document(validation_info=None, bytes_reserved=reserved)
+        digest, out = document.digest_tbs_document()
+        attributes = asyncio.run(signer.signed_attrs(digest.document_digest, "sha256", use_pades=True)).dump()
+    return PreparedSignature(
+        pdf=out.getvalue(),
+        digest=digest.document_digest,
+        start=digest.reserved_region_start,
+        end=digest.reserved_region_end,
+        attributes=attributes,
+    )
+
+
+def fill_signature(
+    prepared: PreparedSignature,
+    signature: bytes,
+    certificate: bytes,
+    chain: tuple[bytes, ...],
+    token: bytes,
+    revocation: RevocationData,
+) -> bytes:
+    """See `signing.sign.finish_signature`; everything handed in was checked there."""
+    with _translated():
+        content = asyncio.run(
+            _signer(certificate, chain, signature).async_sign_prescribed_attributes(
+                "sha256",
+                signed_attrs=cms.CMSAttributes.load(prepared.attributes),
+                timestamper=_GivenToken(token),
+            )
+        ).dump()
+        room = prepared.end - prepared.start - 2
+        if 2 * len(content) > room:
+            raise SignatureWrong()
+        padded = content + bytes(room // 2 - len(content))
+        out = io.BytesIO(prepared.pdf)
+        out.seek(prepared.start + 1)
+        out.write(padded.hex().upper().encode())
+        return _with_proof(out, padded, (certificate, *chain), token, revocation)
+
+
+def make_timestamp_hole(pdf: bytes, *, reserved: int) -> PreparedTimestamp:
+    """See `signing.sign.prepare_timestamp`."""
+    with _translated():
+        writer = writer_for(pdf)
+        name = _free_timestamp_name(writer)
+        embedder = PdfCMSEmbedder(new_field_spec=fields.SigFieldSpec(name))
+        steps = embedder.write_cms(field_name=name, writer=writer)
+        next(steps)
+        steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))
+        digest, out = steps.send(SigIOSetup(md_algorithm="sha256"))
+    return PreparedTimestamp(
+        pdf=out.getvalue(),
+        digest=digest.document_digest,
+        start=digest.reserved_region_start,
+        end=digest.reserved_region_end,
+    )
+
+
+def writer_for(pdf: bytes) -> IncrementalPdfFileWriter:
+    """A writer that appends one revision; not strict, because the structure guard judges files, not this writer."""
+    return IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False)
+
+
+def rotation_of(annotation: generic.DictionaryObject) -> int:
+    """By how many degrees (0, 90, 180, 270; clockwise) a reader turns the page on which `annotation` stands."""
+    try:
+        page: Any = annotation["/P"]
+    except KeyError:
+        return 0
+    for _ in range(50):  # /Rotate is inherited; the bound ends a looping page tree
+        if "/Rotate" in page:
+            return int(page["/Rotate"]) % 360
+        if "/Parent" not in page:
+            break
+        page = page["/Parent"]
+    return 0
+
+
+def upright_matrix(rotation: int) -> generic.ArrayObject:
+    """The /Matrix of an appearance that is to look upright on a page turned by `rotation` degrees."""
+    turns = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    return generic.ArrayObject(generic.NumberObject(n) for n in (*turns[rotation], 0, 0))
+
+
+class _GivenToken(TimeStamper):  # type: ignore[misc]
+    """A time stamper that has its one answer already."""
+
+    def __init__(self, token: bytes) -> None:
+        super().__init__()
+        self._token = token
+
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:  # noqa: ARG002
+        return cms.ContentInfo.load(self._token)
+
+
+@dataclass(frozen=True)
+class _PictureStyle(BaseStampStyle):  # type: ignore[misc]
+    """A picture that fills the field as far as its proportions allow, upright for the reader."""
+
+    rotation: int = 0
+
+    def create_stamp(self, writer: Any, box: layout.BoxConstraints, text_params: object) -> StaticContentStamp:  # noqa: ARG002
+        if self.rotation in (90, 270):
+            box = layout.BoxConstraints(width=box.height, height=box.width)
+        return _TurnedStamp(writer=writer, style=self, box=box)
+
+
+class _TurnedStamp(StaticContentStamp):  # type: ignore[misc]
+    def as_form_xobject(self) -> generic.StreamObject:
+        drawn = super().as_form_xobject()
+        drawn["/Matrix"] = upright_matrix(self.style.rotation)
+        return drawn
+
+
+def _picture_style(png: bytes, rotation: int) -> _PictureStyle:
+    try:
+        picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise SignatureWrong() from error
+    middle = layout.AxisAlignment.ALIGN_MID
+    return _PictureStyle(
+        background=PdfImage(picture),
+        background_opacity=1,
+        background_layout=layout.SimpleBoxLayoutRule(
+            x_align=middle, y_align=middle, inner_content_scaling=layout.InnerScaling.STRETCH_TO_FIT
+        ),
+        border_width=0,
+        rotation=rotation,
+    )
+
+
+def _signer(certificate: bytes, chain: tuple[bytes, ...], signature: bytes) -> ExternalSigner:
+    own = x509.Certificate.load(certificate)
+    others = [x509.Certificate.load(der) for der in chain]
+    return ExternalSigner(own, SimpleCertificateStore.from_certs([own, *others]), signature_value=signature)
+
+
+def _with_proof(
+    out: io.BytesIO, contents: bytes, certificates: tuple[bytes, ...], token: bytes, revocation: RevocationData
+) -> bytes:
+    """The same file with certificates and revocation data in its DSS, filed under their signature (VRI)."""
+    of_the_tsa = cms.ContentInfo.load(token)["content"]["certificates"]
+    known = {der: x509.Certificate.load(der) for der in (*certificates, *revocation.certificates)}
+    known.update({c.chosen.dump(): c.chosen for c in of_the_tsa if c.name == "certificate"})
+    DocumentSecurityStore.add_dss(
+        out,
+        contents.hex().upper().encode(),
+        certs=list(known.values()),
+        ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
+        crls=[crl.CertificateList.load(der) for der in revocation.crls],
+        strict=False,
+    )
+    return out.getvalue()
+
+
+def _rotation_of_empty_field(writer: IncrementalPdfFileWriter, name: str) -> int:
+    for found, value, reference in fields.enumerate_sig_fields(writer):
+        if found == name and value is None:
+            return rotation_of(reference.get_object())
+    raise FieldMissing(field=name)
+
+
+def _has_signature(writer: IncrementalPdfFileWriter) -> bool:
+    return any(True for _ in fields.enumerate_sig_fields(writer, filled_status=True))
+
+
+def _free_timestamp_name(writer: IncrementalPdfFileWriter) -> str:
+    taken = {name for name, _, _ in fields.enumerate_sig_fields(writer)}
+    return next(name for n in range(1, len(taken) + 2) if (name := f"{_TIMESTAMP_FIELD}{n}") not in taken)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """No exception of the library leaves the room."""
+    try:
+        yield
+    except (SigningError, MemoryError):
+        raise
+    except PyHankoSigningError as error:
+        raise SignatureWrong() from error
+    except (PdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OSError) as error:
+        raise NotAPdf() from error

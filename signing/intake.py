@@ -1,0 +1,44 @@
+"""May we open it? What the raw bytes say, before any parser touches them (signing.md §3.2)."""
+
+import re
+
+from signing.errors import NotAPdf, PdfEncrypted, PdfTooComplex, TooLarge
+
+MOST_REVISIONS = 40
+MOST_SIGNATURES = 20
+
+_HEADER = re.compile(rb"%PDF-[12]\.\d")
+_ENCRYPT = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R\b|<<)")
+_BYTE_RANGE = re.compile(rb"/ByteRange\s*\[")
+_BLANK = b" \t\r\n\x0c\x00"
+
+
+def check_bytes(pdf: bytes, *, limit_mb: int = 50) -> None:
+    """Let `pdf` pass only when its raw bytes look like one whole, open PDF of bearable size.
+
+    The header stands at byte 0 and nothing but blanks follows the last `%%EOF`: a file that is two formats at once
+    (polyglot) has to put the other one before or after. `limit_mb` counts 1 048 576 bytes each.
+    Raises `TooLarge`, `NotAPdf`, `PdfEncrypted`, `PdfTooComplex`. Source: signing.md §3.2.
+    """
+    if len(pdf) > limit_mb << 20:
+        raise TooLarge(limit_mb=limit_mb)
+    _check_ends(pdf)
+    if _ENCRYPT.search(pdf):
+        raise PdfEncrypted()
+    if pdf.count(b"startxref") > MOST_REVISIONS:
+        raise PdfTooComplex(what="revisions")
+    if len(_BYTE_RANGE.findall(pdf)) > MOST_SIGNATURES:
+        raise PdfTooComplex(what="signatures")
+
+
+def was_signed(pdf: bytes) -> bool:
+    """Whether the raw bytes hold a signature, even one that the newest revision no longer shows."""
+    return _BYTE_RANGE.search(pdf) is not None
+
+
+def _check_ends(pdf: bytes) -> None:
+    if not _HEADER.match(pdf):
+        raise NotAPdf()
+    end = pdf.rfind(b"%%EOF")
+    if end < 0 or pdf[end + len(b"%%EOF") :].strip(_BLANK):
+        raise NotAPdf()

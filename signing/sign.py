@@ -1,0 +1,182 @@
+"""Leader's signature, organisation's seal, document time stamp: each is prepare → key or TSA somewhere else → finish.
+
+What pyHanko does runs in the limited process; `check_prepared` runs outside, right before the key signs, and believes
+nothing that came out of that process. pyHanko is imported inside the functions, so that the web process never loads it.
+"""
+
+import hashlib
+
+from asn1crypto import cms
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import load_der_x509_certificate
+
+from keys.model import RevocationData
+from signing.errors import RevisionNotExtension, SignatureWrong
+from signing.model import PreparedSignature, PreparedTimestamp, SignIntent
+
+BYTES_RESERVED = 65536
+"""Hexadecimal digits kept free for one signature: 32 KiB of CMS (signing.md §1.2)."""
+
+
+def prepare_signature(
+    pdf: bytes, intent: SignIntent, certificate: bytes, chain: tuple[bytes, ...]
+) -> PreparedSignature:
+    """Draw the signature in its prepared field and leave a hole for it: one more revision of `pdf`.
+
+    The leader's first signature certifies with DocMDP P=2 (filling forms and signing stay allowed); every other one
+    approves. `certificate` and `chain` are DER.
+    Raises `FieldMissing`, `NotAPdf`, and `SignatureWrong` when the file forbids another signature. Source: signing.md §1.1, §1.3.
+    """
+    from signing._pyhanko.writing import make_hole
+
+    return make_hole(pdf, intent, certificate, chain, reserved=BYTES_RESERVED)
+
+
+def check_prepared(
+    prepared: PreparedSignature, certificate: bytes | None = None, *, extends: bytes | None = None
+) -> None:
+    """Make sure that signing `prepared.attributes` signs exactly `prepared.pdf`.
+
+    Where they are given, it is also made sure that `certificate` (DER) is the one named in the attributes, and that the
+    file only appends to `extends`, the file that the signer was shown. Pure arithmetic on bytes, meant to run outside the
+    limited process right before the key signs. Raises `SignatureWrong`, `RevisionNotExtension`.
+    """
+    if extends is not None and (not prepared.pdf.startswith(extends) or prepared.start <= len(extends)):
+        raise RevisionNotExtension()
+    _check_hole(prepared.pdf, prepared.start, prepared.end)
+    digest = _digest_around(prepared.pdf, prepared.start, prepared.end)
+    attributes = _attributes(prepared.attributes)
+    if not digest == prepared.digest == attributes.get("message_digest"):
+        raise SignatureWrong()
+    if attributes.get("content_type") != "data":
+        raise SignatureWrong()
+    hashes_of_certificates = attributes.get("signing_certificate_v2")
+    if hashes_of_certificates is None:
+        raise SignatureWrong()
+    if certificate is not None and hashes_of_certificates != hashlib.sha256(certificate).digest():
+        raise SignatureWrong()
+
+
+def finish_signature(
+    prepared: PreparedSignature,
+    *,
+    signature: bytes,
+    certificate: bytes,
+    chain: tuple[bytes, ...],
+    token: bytes,
+    revocation: RevocationData,
+) -> bytes:
+    """Put the signature into its hole and the proof beside it: PAdES B-LT, without any network.
+
+    `signature` is raw (RSA PKCS#1 v1.5 or ECDSA, SHA-256) over `prepared.attributes`; `token` the TimeStampToken over
+    `unsigned_token_digest(signature)`; `revocation` speaks about signer, TSA and their issuers and goes into the DSS.
+    Raises `SignatureWrong` when signature, certificate, attributes or token do not belong together.
+    """
+    from signing._pyhanko.writing import fill_signature
+
+    check_prepared(prepared, certificate)
+    _check_signature(prepared.attributes, signature, certificate)
+    _check_token(token, unsigned_token_digest(signature))
+    return fill_signature(prepared, signature, certificate, chain, token, revocation)
+
+
+def prepare_timestamp(pdf: bytes) -> PreparedTimestamp:
+    """Leave a hole for a document time stamp over all of `pdf`, in an invisible field of its own. Raises `NotAPdf`."""
+    from signing._pyhanko.writing import make_timestamp_hole
+
+    return make_timestamp_hole(pdf, reserved=BYTES_RESERVED)
+
+
+def finish_timestamp(prepared: PreparedTimestamp, *, token: bytes) -> bytes:
+    """Put the TimeStampToken over `prepared.digest` into its hole.
+
+    PAdES B-LTA when the DSS already holds what is needed to judge the TSA (`finish_signature` put it there). Raises `SignatureWrong` when the token is about something else.
+    """
+    _check_hole(prepared.pdf, prepared.start, prepared.end)
+    if _digest_around(prepared.pdf, prepared.start, prepared.end) != prepared.digest:
+        raise SignatureWrong()
+    _check_token(token, prepared.digest)
+    return _filled(prepared.pdf, prepared.start, prepared.end, token)
+
+
+def unsigned_token_digest(signature: bytes) -> bytes:
+    """The SHA-256 digest over which the TSA stamps a raw signature."""
+    return hashlib.sha256(signature).digest()
+
+
+def _check_hole(pdf: bytes, start: int, end: int) -> None:
+    """The hole is one empty hexadecimal string, and the /ByteRange in the last revision is everything around it."""
+    if not 0 < start < end < len(pdf) or pdf[start : start + 1] != b"<" or pdf[end - 1 : end] != b">":
+        raise SignatureWrong()
+    if pdf[start + 1 : end - 1].strip(b"0"):
+        raise SignatureWrong()
+    written = b"/ByteRange [%d %d %d %d]" % (0, start, end, len(pdf) - end)
+    if pdf.rfind(b"/ByteRange") < 0 or not pdf.startswith(written, pdf.rfind(b"/ByteRange")):
+        raise SignatureWrong()
+
+
+def _digest_around(pdf: bytes, start: int, end: int) -> bytes:
+    view = memoryview(pdf)
+    digest = hashlib.sha256(view[:start])
+    digest.update(view[end:])
+    return digest.digest()
+
+
+def _attributes(der: bytes) -> dict[str, object]:
+    """Three signed attributes as plain values; an attribute that comes twice, or is unknown to us, is refused."""
+    found: dict[str, object] = {}
+    try:
+        for attribute in cms.CMSAttributes.load(der, strict=True):
+            name = attribute["type"].native
+            (value,) = attribute["values"]
+            if name in found:
+                raise SignatureWrong()
+            found[name] = _signing_certificate(value) if name == "signing_certificate_v2" else value.native
+    except (ValueError, TypeError, KeyError) as error:
+        raise SignatureWrong() from error
+    if set(found) - {"content_type", "message_digest", "signing_certificate_v2", "cms_algorithm_protection"}:
+        raise SignatureWrong()
+    return found
+
+
+def _signing_certificate(value: object) -> bytes | None:
+    first = value["certs"][0]  # type: ignore[index]
+    if first["hash_algorithm"]["algorithm"].native != "sha256":
+        return None
+    digest = first["cert_hash"].native
+    return digest if isinstance(digest, bytes) else None
+
+
+def _check_signature(data: bytes, signature: bytes, certificate: bytes) -> None:
+    try:
+        key = load_der_x509_certificate(certificate).public_key()
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        else:
+            raise SignatureWrong()
+    except (InvalidSignature, ValueError) as error:
+        raise SignatureWrong() from error
+
+
+def _check_token(token: bytes, digest: bytes) -> None:
+    """Only that the token speaks about `digest`; whether to trust it was checked where it was fetched."""
+    try:
+        content = cms.ContentInfo.load(token, strict=True)["content"]["encap_content_info"]["content"].parsed
+        imprint = content["message_imprint"]
+        right = imprint["hash_algorithm"]["algorithm"].native == "sha256" and imprint["hashed_message"].native == digest
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SignatureWrong() from error
+    if not right:
+        raise SignatureWrong()
+
+
+def _filled(pdf: bytes, start: int, end: int, content: bytes) -> bytes:
+    room = end - start - 2
+    digits = content.hex().upper().encode()
+    if len(digits) > room:
+        raise SignatureWrong()
+    return pdf[: start + 1] + digits.ljust(room, b"0") + pdf[end - 1 :]
