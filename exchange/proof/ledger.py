@@ -1,7 +1,7 @@
 """The ledger's mathematics: the Merkle tree of RFC 6962 §2.1, its proofs, C2SP signed notes. No database, no clock.
 
 A tree is stored as its *perfect* subtrees only: node (level, index) covers the leaves from `index·2^level` up to
-`(index+1)·2^level` and never changes once it is complete. A tree of any size is read from those: a batch only adds rows.
+`(index+1)·2^level` and never changes once it is complete. A tree of any size is read from those; a batch adds rows.
 Proofs are checked by the algorithms of RFC 9162 §2.1.3.2 and §2.1.4.2, the answers of RFC 6962 in closed form.
 Signed notes: C2SP signed-note and tlog-checkpoint (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint).
 """
@@ -261,7 +261,7 @@ class VerifierKey:
 
 
 def verifier_key(name: str, key: Ed25519PrivateKey) -> VerifierKey:
-    """The public half of a log key under its `name` (the origin line). Raises `ValueError` for a space or plus in it."""
+    """The public half of a log key under its `name` (the origin line). Raises `ValueError` for a space or plus."""
     _check_name(name)
     return VerifierKey(name, key.public_key().public_bytes_raw())
 
@@ -343,7 +343,7 @@ def read_checkpoint(text: str) -> tuple[str, int, bytes] | None:
 
 
 def note_text(note: bytes) -> bytes:
-    """The bytes of a note that are signed and stamped, unchecked: everything above the blank line before the signatures."""
+    """The bytes of a note that are signed and stamped, unchecked: all above the blank line before the signatures."""
     return note.rpartition(b"\n\n")[0] + b"\n"
 
 
