@@ -484,7 +484,9 @@ def _refused(status: ocsp.OCSPResponseStatus) -> bytes:
 
 
 def _stamp_refused(cause: str) -> bytes:
-    return bytes(tsp.TimeStampResp({"status": {"status": "rejection", "fail_info": {cause}}}).dump())
+    # asn1crypto does not know that a refusal carries no token (RFC 3161 §2.4.2)
+    status = tsp.PKIStatusInfo({"status": "rejection", "fail_info": {cause}})
+    return bytes(core.SequenceOf([status], spec=tsp.PKIStatusInfo).dump())
 
 
 def _token(holder: _Holder, asked: tsp.TimeStampReq, at: datetime) -> cms.ContentInfo:

@@ -20,6 +20,16 @@ E = TypeVar("E", bound=x509.ExtensionType)
 
 MACHINE_USES = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.OCSP_SIGNING})
 
+BROKEN = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that cryptography raises over bytes that are not what they should be."""
+
 OFFICE_WORDS = re.compile(
     r"^(ubnd|hđnd|ủy ban|uỷ ban|hội đồng|sở|phòng|ban|bộ|cục|chi cục|tổng cục|vụ|văn phòng|trung tâm|trường|bệnh viện"
     r"|viện|thanh tra|công ty|tòa án|toà án|kho bạc|bảo hiểm|đảng ủy|đảng uỷ|huyện ủy|tỉnh ủy|thành ủy"
@@ -192,5 +202,5 @@ def _readable() -> Iterator[None]:
     # cryptography reads extensions and names late, so any access may show that the bytes are broken
     try:
         yield
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+    except BROKEN as e:
         raise CertificateUnreadable from e

@@ -5,6 +5,8 @@ The sentences have named gaps, filled from the keyword arguments with which the 
 
 from typing import ClassVar, NamedTuple
 
+from keys.model import RevocationData
+
 
 class Words(NamedTuple):
     """A gap that is itself a phrase: said in the language of the sentence around it."""
@@ -80,6 +82,12 @@ class TimestampRejected(KeysError):
 
 
 class RevocationUnavailable(KeysError):
+    """`found` holds the answers that did come: a verdict can still be made on what is known."""
+
+    def __init__(self, *, found: RevocationData | None = None) -> None:
+        super().__init__()
+        self.found = found or RevocationData()
+
     code = "revocation-unavailable"
     vi = "Chưa kiểm tra được tình trạng thu hồi của chứng thư số."
     en = "The revocation status of the certificate could not be checked."

@@ -1,0 +1,195 @@
+"""This room's only SQL: certificates, trust, keys, wrappings. In the caller's transaction; never commits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from keys.certificates import fingerprint, read_certificate
+from keys.errors import KeyUnavailable, PinLocked, Words
+from keys.model import (
+    Anchor,
+    Certificate,
+    Fingerprint,
+    KeyRecord,
+    Purpose,
+    TrustMaterial,
+    TrustWorld,
+    Wrapping,
+)
+from keys.tables import anchors, certificates, intermediates, keys, wrappings
+from keys.trust import chain_of
+
+MOST_TRIES = 5
+
+NOT_YOURS = Words("không có khóa này cho người dùng này", "there is no such key for this person")
+RETIRED = Words("khóa đã ngừng dùng", "the key is retired")
+
+
+class KeyStore:
+    """The drawers of this room, opened on one connection. Times are aware UTC; certificates are DER."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- certificates and trust ---
+
+    def add_certificate(self, certificate: Certificate, world: TrustWorld | None, at: datetime) -> Fingerprint:
+        """Keep a certificate; one that is already there stays as it is. Returns its fingerprint."""
+        self._add_once(
+            certificates,
+            fingerprint=certificate.fingerprint,
+            der=certificate.der,
+            world=world,
+            office_code=certificate.office_code,
+            added_at=at,
+        )
+        return certificate.fingerprint
+
+    def certificate(self, name: Fingerprint) -> Certificate | None:
+        """The certificate with that fingerprint, or None."""
+        der = self._connection.scalar(select(certificates.c.der).where(certificates.c.fingerprint == name))
+        return read_certificate(der) if der else None
+
+    def world(self, name: Fingerprint) -> TrustWorld | None:
+        """The world that vouched for the certificate when it was added, or None."""
+        word = self._connection.scalar(select(certificates.c.world).where(certificates.c.fingerprint == name))
+        return TrustWorld(word) if word else None
+
+    def certificates_of_office(self, office_code: str) -> list[Certificate]:
+        """Certificates that name this office (organizationIdentifier) or whose key belongs to it; oldest first."""
+        of_keys = select(keys.c.certificate).where(keys.c.office == office_code)
+        wanted = (certificates.c.office_code == office_code) | certificates.c.fingerprint.in_(of_keys)
+        rows = self._connection.scalars(
+            select(certificates.c.der).where(wanted).order_by(certificates.c.added_at, certificates.c.fingerprint)
+        )
+        return [read_certificate(der) for der in rows]
+
+    def add_anchor(self, der: bytes, world: TrustWorld, at: datetime) -> None:
+        """Trust this certificate (DER) for that world. A first decision stays. Raises `CertificateUnreadable`."""
+        read_certificate(der)
+        self._add_once(anchors, fingerprint=fingerprint(der), der=der, world=world, added_at=at)
+
+    def add_intermediate(self, der: bytes, at: datetime) -> None:
+        """Keep an authority's certificate (DER) that helps to build chains. Raises `CertificateUnreadable`."""
+        read_certificate(der)
+        self._add_once(intermediates, fingerprint=fingerprint(der), der=der, added_at=at)
+
+    def material(self) -> TrustMaterial:
+        """All that is trusted now, in the same order every time (by fingerprint)."""
+        trusted = self._connection.execute(select(anchors.c.der, anchors.c.world).order_by(anchors.c.fingerprint))
+        helpers = self._connection.scalars(select(intermediates.c.der).order_by(intermediates.c.fingerprint))
+        return TrustMaterial(tuple(Anchor(der, TrustWorld(world)) for der, world in trusted), tuple(helpers))
+
+    # --- keys ---
+
+    def add_key(self, key_id: str, certificate: Fingerprint, purpose: Purpose, office: str, at: datetime) -> None:
+        """Record a key of `office` whose certificate was added before. Without a wrapping nobody can use it yet."""
+        self._connection.execute(
+            keys.insert().values(
+                id=key_id, certificate=certificate, purpose=purpose, office=office, created_at=at, retired_at=None
+            )
+        )
+
+    def key(self, key_id: str) -> KeyRecord | None:
+        """The key with that id, retired or not, or None."""
+        return next(iter(self._records(keys.c.id == key_id)), None)
+
+    def keys_for(self, holder: str) -> list[KeyRecord]:
+        """The keys that `holder` may open with a PIN, without retired ones; oldest first."""
+        held = select(wrappings.c.key_id).where(wrappings.c.holder == holder)
+        return self._records(keys.c.id.in_(held) & keys.c.retired_at.is_(None))
+
+    def retire_key(self, key_id: str, at: datetime) -> None:
+        """From now on nobody signs with this key. Its certificate stays; a first retirement stays."""
+        self._connection.execute(
+            update(keys).where(keys.c.id == key_id, keys.c.retired_at.is_(None)).values(retired_at=at)
+        )
+
+    # --- wrappings ---
+
+    def add_wrapping(self, key_id: str, holder: str, wrapping: Wrapping) -> None:
+        """Let `holder` open the key with this wrapping; an earlier one of that holder and its tries are replaced."""
+        values: dict[str, Any] = {
+            "salt": wrapping.salt,
+            "nonce": wrapping.nonce,
+            "sealed": wrapping.sealed,
+            "memory_kib": wrapping.memory_kib,
+            "iterations": wrapping.iterations,
+            "lanes": wrapping.lanes,
+            "tries": 0,
+        }
+        insert = self._insert(wrappings).values(key_id=key_id, holder=holder, **values)
+        self._connection.execute(
+            insert.on_conflict_do_update(index_elements=["key_id", "holder"], set_=values),
+        )
+
+    def wrapping(self, key_id: str, holder: str) -> Wrapping:
+        """The wrapping of that key for `holder`. Raises `KeyUnavailable` when there is none or the key is retired."""
+        row = self._connection.execute(
+            select(wrappings, keys.c.retired_at)
+            .join(keys, keys.c.id == wrappings.c.key_id)
+            .where(wrappings.c.key_id == key_id, wrappings.c.holder == holder)
+        ).one_or_none()
+        if row is None:
+            raise KeyUnavailable(why=NOT_YOURS)
+        if row.retired_at is not None:
+            raise KeyUnavailable(why=RETIRED)
+        return Wrapping(row.salt, row.nonce, row.sealed, row.memory_kib, row.iterations, row.lanes)
+
+    def count_try(self, key_id: str, holder: str) -> int:
+        """Count one attempt with the PIN, before it is made, and say how many are left after it.
+
+        The caller commits this before opening the wrapping, so that no crash and no parallel call gives a free guess.
+        Raises `PinLocked` when five attempts were counted since the last good one, `KeyUnavailable` without a wrapping.
+        """
+        here = (wrappings.c.key_id == key_id) & (wrappings.c.holder == holder)
+        tries = self._connection.scalar(
+            update(wrappings)
+            .where(here, wrappings.c.tries < MOST_TRIES)
+            .values(tries=wrappings.c.tries + 1)
+            .returning(wrappings.c.tries)
+        )
+        if tries is not None:
+            return MOST_TRIES - int(tries)
+        if self._connection.scalar(select(wrappings.c.key_id).where(here)):
+            raise PinLocked
+        raise KeyUnavailable(why=NOT_YOURS)
+
+    def reset_tries(self, key_id: str, holder: str) -> None:
+        """Forget the attempts: the PIN was right."""
+        here = (wrappings.c.key_id == key_id) & (wrappings.c.holder == holder)
+        self._connection.execute(update(wrappings).where(here).values(tries=0))
+
+    # --- inside ---
+
+    def _records(self, condition: Any) -> list[KeyRecord]:
+        rows: Sequence[Row[Any]] = self._connection.execute(
+            select(keys, certificates.c.der)
+            .join(certificates, certificates.c.fingerprint == keys.c.certificate)
+            .where(condition)
+            .order_by(keys.c.created_at, keys.c.id)
+        ).all()
+        material = self.material() if rows else TrustMaterial(())
+        return [_record(row, material) for row in rows]
+
+    def _add_once(self, table: Table, **values: Any) -> None:
+        self._connection.execute(self._insert(table).values(**values).on_conflict_do_nothing())
+
+    def _insert(self, table: Table) -> Any:
+        # the two dialects have the same clause and no common class for it
+        kind = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        return kind.insert(table)
+
+
+def _record(row: Row[Any], material: TrustMaterial) -> KeyRecord:
+    return KeyRecord(
+        id=row.id,
+        certificate=read_certificate(row.der),
+        purpose=Purpose(row.purpose),
+        office=row.office,
+        chain=chain_of(row.der, material),
+        retired_at=row.retired_at,
+    )

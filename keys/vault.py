@@ -1,0 +1,118 @@
+"""Private keys at rest, each sealed for one holder under that holder's PIN and the installation's master key.
+
+    KEK    = HKDF-SHA256( argon2id(PIN, salt) ‖ master key )
+    sealed = AES-256-GCM( KEK, nonce, PKCS#8 key; additional data = key id and holder )
+
+What theft leaves to the thief:
+
+- *The database alone* (or a backup of it): nothing. Without the 32 random bytes of the master key no PIN can be tried.
+- *The master key alone*: nothing. It opens no key by itself.
+- *Database and master key together*: guessing PINs offline, without the limit of five tries, which is kept by the
+  store and does not bind a thief. Each guess for each key costs one argon2id run with the parameters stored in its
+  wrapping (64 MiB, 3 passes, 4 lanes for new ones: about a quarter of a second of one core when this was written).
+  All 10^8 PINs of eight digits are then some 290 core-days for one key, half of that on average: a hundred hired cores
+  need three days, and a PIN that people often choose falls in minutes. Eight random lower-case letters and digits
+  (2.8 * 10^12) are some 22 000 core-years. So the master key belongs on another disk, another backup or a KMS; after
+  such a theft every certificate whose key was stored is to be revoked, whatever its PIN.
+- *Writing the database of a running installation*: the thief can wind the counter of tries back and guess through the
+  program, at its speed.
+- *Memory of the running process* while a key is open: that key. Python cannot wipe memory; a key is opened for one
+  call and dropped.
+
+A wrapping moved to another row does not open: key id and holder are authenticated. A forgotten PIN cannot be recovered
+by anybody: a new key and a new certificate are made. The master key cannot be changed without the PINs, because both
+together make the KEK; a new master key means that each holder seals the key again.
+"""
+
+import os
+import unicodedata
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from keys.errors import KeyUnavailable, PinTooShort, PinWrong, Words
+from keys.model import Wrapping
+from keys.signer import KIND, PrivateKey
+
+LEAST_PIN = 8
+"""Characters of a PIN, after Unicode normalisation (NFC)."""
+
+MASTER_BYTES = 32
+MEMORY_KIB = 64 * 1024
+ITERATIONS = 3
+LANES = 4
+"""The second recommended set of RFC 9106: what a small server can pay for each signature."""
+
+MASTER_WRONG = Words("khóa chủ phải dài 32 byte", "the master key must have 32 bytes")
+PURPOSE = b"congvan key wrapping 1"
+
+
+def new_master() -> bytes:
+    """A master key: 32 random bytes, to be kept apart from the database."""
+    return os.urandom(MASTER_BYTES)
+
+
+def wrap(private_key_der: bytes, *, pin: str, master: bytes, key: str, holder: str) -> Wrapping:
+    """Seal a private key (PKCS#8 DER) so that only `holder`, with `pin`, on an installation with `master`, opens it.
+
+    `key` is the key's id. Raises `PinTooShort`, and `KeyUnavailable` for an unreadable key or a master key of another
+    length than 32 bytes.
+    """
+    if len(_normal(pin)) < LEAST_PIN:
+        raise PinTooShort(least=LEAST_PIN)
+    _load(private_key_der)
+    salt, nonce = os.urandom(16), os.urandom(12)
+    empty = Wrapping(salt, nonce, b"", MEMORY_KIB, ITERATIONS, LANES)
+    sealed = AESGCM(_kek(empty, pin, master)).encrypt(nonce, private_key_der, _place(key, holder))
+    return Wrapping(salt, nonce, sealed, MEMORY_KIB, ITERATIONS, LANES)
+
+
+def open_wrapping(wrapping: Wrapping, *, pin: str, master: bytes, key: str, holder: str, left: int = 0) -> PrivateKey:
+    """The private key that `wrap` sealed, for one call; hand it to `keys.signer.VaultSigner`.
+
+    Count the try and commit it first (`KeyStore.count_try`, which says `left`). Takes a quarter of a second and 64 MiB.
+    Raises `PinWrong(left=left)`: a wrong master key, key id or holder, or an altered wrapping, looks exactly the same.
+    """
+    try:
+        der = AESGCM(_kek(wrapping, pin, master)).decrypt(wrapping.nonce, wrapping.sealed, _place(key, holder))
+    except InvalidTag as e:
+        raise PinWrong(left=left) from e
+    return _load(der)
+
+
+def _kek(wrapping: Wrapping, pin: str, master: bytes) -> bytes:
+    if len(master) != MASTER_BYTES:
+        raise KeyUnavailable(why=MASTER_WRONG)
+    stretched = Argon2id(
+        salt=wrapping.salt,
+        length=32,
+        iterations=wrapping.iterations,
+        lanes=wrapping.lanes,
+        memory_cost=wrapping.memory_kib,
+    ).derive(_normal(pin).encode())
+    return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(stretched + master)
+
+
+def _normal(pin: str) -> str:
+    # two keyboards may spell the same Vietnamese letter in two ways
+    return unicodedata.normalize("NFC", pin)
+
+
+def _place(key: str, holder: str) -> bytes:
+    # lengths keep ("ab", "c") and ("a", "bc") apart
+    return b"".join(len(part).to_bytes(4) + part for part in (key.encode(), holder.encode()))
+
+
+def _load(der: bytes) -> PrivateKey:
+    try:
+        key = load_der_private_key(der, None)
+    except (ValueError, TypeError) as e:
+        raise KeyUnavailable(why=KIND) from e
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise KeyUnavailable(why=KIND)
+    return key
