@@ -44,11 +44,12 @@ _PROGRAM_BYTES = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\
 
 
 def prepare_document(pdf: bytes, places: Places | None = None) -> PreparedDocument:
-    """Turn an uploaded PDF into one that only ever gets appended to: one revision, four empty fields, nothing that runs.
+    """Turn an uploaded PDF into one that only ever gets appended to: one revision, four empty fields, nothing that
+    runs.
 
-    `places` are boxes in page space before /Rotate; None means: as page one was read. The same input gives the same bytes.
-    Raises `NotAPdf`, `TooLarge`, `PdfEncrypted`, `AlreadySigned`, `PdfActiveContent`, `PdfTooComplex`, `PlaceInvalid`.
-    Source: signing.md §1.1 (steps 1 and 2).
+    `places` are boxes in page space before /Rotate; None means: as page one was read. The same input gives the same
+    bytes. Raises `NotAPdf`, `TooLarge`, `PdfEncrypted`, `AlreadySigned`, `PdfActiveContent`, `PdfTooComplex`,
+    `PlaceInvalid`. Source: signing.md §1.1 (steps 1 and 2).
     """
     check_bytes(pdf)
     if was_signed(pdf):

@@ -27,7 +27,8 @@ def prepare_signature(
 
     The leader's first signature certifies with DocMDP P=2 (filling forms and signing stay allowed); every other one
     approves. `certificate` and `chain` are DER.
-    Raises `FieldMissing`, `NotAPdf`, and `SignatureWrong` when the file forbids another signature. Source: signing.md §1.1, §1.3.
+    Raises `FieldMissing`, `NotAPdf`, and `SignatureWrong` when the file forbids another signature. Source: signing.md
+    §1.1, §1.3.
     """
     from signing._pyhanko.writing import make_hole
 
@@ -40,8 +41,8 @@ def check_prepared(
     """Make sure that signing `prepared.attributes` signs exactly `prepared.pdf`.
 
     Where they are given, it is also made sure that `certificate` (DER) is the one named in the attributes, and that the
-    file only appends to `extends`, the file that the signer was shown. Pure arithmetic on bytes, meant to run outside the
-    limited process right before the key signs. Raises `SignatureWrong`, `RevisionNotExtension`.
+    file only appends to `extends`, the file that the signer was shown. Pure arithmetic on bytes, meant to run outside
+    the limited process right before the key signs. Raises `SignatureWrong`, `RevisionNotExtension`.
     """
     if extends is not None and (not prepared.pdf.startswith(extends) or prepared.start <= len(extends)):
         raise RevisionNotExtension()
@@ -92,7 +93,8 @@ def prepare_timestamp(pdf: bytes) -> PreparedTimestamp:
 def finish_timestamp(prepared: PreparedTimestamp, *, token: bytes) -> bytes:
     """Put the TimeStampToken over `prepared.digest` into its hole.
 
-    PAdES B-LTA when the DSS already holds what is needed to judge the TSA (`finish_signature` put it there). Raises `SignatureWrong` when the token is about something else.
+    PAdES B-LTA when the DSS already holds what is needed to judge the TSA (`finish_signature` put it there). Raises
+    `SignatureWrong` when the token is about something else.
     """
     _check_hole(prepared.pdf, prepared.start, prepared.end)
     if _digest_around(prepared.pdf, prepared.start, prepared.end) != prepared.digest:

@@ -2,18 +2,24 @@
 
 import asyncio
 import io
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from asn1crypto import cms, crl, ocsp, x509
 from PIL import Image
 from pyhanko.pdf_utils import generic, layout
+from pyhanko.pdf_utils.content import AppearanceContent, ResourceType
+from pyhanko.pdf_utils.font.opentype import GlyphAccumulator, GlyphAccumulatorFactory
+from pyhanko.pdf_utils.form_tools import annot_width_height, find_existing_empty_field
 from pyhanko.pdf_utils.images import PdfImage
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.misc import FormFillingError, PdfError
 from pyhanko.sign import fields, signers
 from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
@@ -28,9 +34,12 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
 from signing.model import PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
+from signing.place import Piece
 
 VIETNAM = timezone(timedelta(hours=7))
 _TIMESTAMP_FIELD = "DauThoiGian"
+# it announces every table of a font that it leaves out of the embedded part
+logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
 
 
 def make_hole(
@@ -238,3 +247,82 @@ def _translated() -> Iterator[None]:
         raise SignatureWrong() from error
     except (PdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OSError) as error:
         raise NotAPdf() from error
+
+
+@dataclass(frozen=True)
+class FilledField:
+    """A text field's whole value, and what is drawn for it: pieces of text in the view; `covers` puts them on white."""
+
+    name: str
+    value: str
+    pieces: tuple[Piece, ...]
+    covers: bool
+    font: Path
+
+
+def fill_fields(pdf: bytes, filled: list[FilledField]) -> bytes:
+    """One revision that fills empty text fields and makes them read-only. Raises `FieldMissing`, `NotAPdf`."""
+    with _translated():
+        writer = writer_for(pdf)
+        for one in filled:
+            _fill_field(writer, one)
+        out = io.BytesIO()
+        writer.write(out)
+        return out.getvalue()
+
+
+def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
+    try:
+        reference = find_existing_empty_field(writer, filled.name, "/Tx")
+    except FormFillingError as error:
+        raise FieldMissing(field=filled.name) from error
+    field = reference.get_object()
+    rotation = rotation_of(field)
+    width, height = annot_width_height(field)
+    if rotation in (90, 270):
+        width, height = height, width
+    box = layout.BoxConstraints(width=width, height=height)
+    _Lettering(writer, box, filled, rotation).apply_appearance(field)
+    field["/V"] = generic.TextStringObject(filled.value)
+    field["/Ff"] = generic.NumberObject(int(field.get("/Ff", 0)) | 1)
+    writer.mark_update(reference)
+
+
+_CODES = re.compile(rb"(?<=<)[0-9a-f]+(?=>)")
+
+
+def _scale_widths(engine: GlyphAccumulator) -> None:
+    """PDF counts widths in 1/1000 em; pyHanko 0.38 writes the font's own units (2 048 here), which sets letters apart."""
+    per_em = engine.units_per_em
+    engine._glyphs = {glyph: (code, round(1000 * width / per_em)) for glyph, (code, width) in engine._glyphs.items()}
+
+
+class _Lettering(AppearanceContent):  # type: ignore[misc]
+    """Pieces of text at given points of a field's box, upright for the reader."""
+
+    def __init__(
+        self, writer: IncrementalPdfFileWriter, box: layout.BoxConstraints, filled: FilledField, rotation: int
+    ) -> None:
+        super().__init__(writer=writer, box=box)
+        self._filled, self._rotation = filled, rotation
+
+    def render(self) -> bytes:
+        # no object streams: a later reader should find every new object in the plain file
+        fonts = GlyphAccumulatorFactory(str(self._filled.font), create_objstream_if_needed=False)
+        engine = fonts.create_font_engine(self.writer)
+        self.set_resource(category=ResourceType.FONT, name=generic.pdf_name("/Chu"), value=engine.as_resource())
+        drawn = [b"q"]
+        if self._filled.covers:
+            drawn.append(b"1 g 0 0 %g %g re f" % (self.box.width, self.box.height))
+        for piece in self._filled.pieces:
+            codes = b"".join(_CODES.findall(engine.shape(piece.text, with_actual_text=False).graphics_ops))
+            drawn.append(
+                b"BT 0 g /Chu %g Tf 1 0 0 1 %g %g Tm <%s> Tj ET" % (piece.size, piece.left, piece.baseline, codes)
+            )
+        _scale_widths(engine)
+        return b" ".join([*drawn, b"Q"])
+
+    def as_form_xobject(self) -> generic.StreamObject:
+        drawn = super().as_form_xobject()
+        drawn["/Matrix"] = upright_matrix(self._rotation)
+        return drawn

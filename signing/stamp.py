@@ -1,0 +1,184 @@
+"""What a signature, a seal, a number and a date look like on the page (Decree 30; law-and-practice R38, R39)."""
+
+import hashlib
+import io
+import itertools
+import math
+import random
+from datetime import date
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from signing.errors import FieldMissing
+from signing.model import DATE_FIELD, NUMBER_FIELD
+from signing.place import Line, Piece, read_under_fields
+
+FONT = Path(__file__).parent / "fonts" / "LiberationSerif-Regular.ttf"
+ITALIC = Path(__file__).parent / "fonts" / "LiberationSerif-Italic.ttf"
+BLUE = (0, 51, 153)
+RED = (206, 17, 38)
+SAMPLE = "MẪU"
+
+_SEAL_PIXELS = 510  # 36 mm at 360 dpi
+_SIGNATURE_PIXELS = (640, 360)
+_FONT_SIZE = 13.0  # Decree 30: number, place and date in 13 point
+_LEAST_SHRINK = 0.6
+
+
+def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | None = None) -> bytes:
+    """Write number and date into their empty fields, read-only from then on: one appended revision that DocMDP P=2 allows.
+
+    `number` is the whole number as written (`15/QĐ-UBND`). The field's value is the whole text; drawn is only what the
+    letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so nothing
+    of the signed page gets hidden, unless the letter prints something else there: then the whole text stands on white.
+    Without `place_name` a place printed before `ngày` is taken over. Raises `FieldMissing` when a field is not empty or
+    not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and February).
+    """
+    from signing._pyhanko.writing import FilledField, fill_fields
+
+    lines = read_under_fields(pdf, (NUMBER_FIELD, DATE_FIELD))
+    for name in (NUMBER_FIELD, DATE_FIELD):
+        if name not in lines:
+            raise FieldMissing(field=name)
+    written_date = date_in_words(date, place_name or lines[DATE_FIELD].before("ngày"))
+    return fill_fields(
+        pdf,
+        [
+            FilledField(NUMBER_FIELD, number, *_drawn(lines[NUMBER_FIELD], number, FONT), FONT),
+            FilledField(DATE_FIELD, written_date, *_drawn(lines[DATE_FIELD], written_date, ITALIC), ITALIC),
+        ],
+    )
+
+
+def date_in_words(date: date, place_name: str | None = None) -> str:
+    """`Cư M'gar, ngày 05 tháng 3 năm 2026`: Decree 30 puts a 0 before days below 10 and before months 1 and 2."""
+    month = f"{date.month:02d}" if date.month < 3 else str(date.month)
+    words = f"ngày {date.day:02d} tháng {month} năm {date.year}"
+    return f"{place_name}, {words}" if place_name else words
+
+
+def draw_signature_image(name: str) -> bytes:
+    """A PNG, 640 × 360, transparent: a made-up blue signature marked MẪU. The same name gives the same picture."""
+    picture = Image.new("RGBA", _SIGNATURE_PIXELS, (*BLUE, 0))
+    pen = ImageDraw.Draw(picture)
+    chance = random.Random(hashlib.sha256(name.encode()).digest())  # noqa: S311 - a drawing, not a secret
+    points = _stroke(chance)
+    for one, other in itertools.pairwise(points):
+        thickness = 5 + 4 * abs(math.sin(one[0] / 60))
+        pen.line((one, other), fill=(*BLUE, 255), width=round(thickness), joint="curve")
+    pen.line(((60, 270), (560, 235)), fill=(*BLUE, 255), width=5)
+    font = ImageFont.truetype(FONT, 44)
+    pen.text((610, 350), SAMPLE, font=font, fill=(*BLUE, 255), anchor="rs")
+    return _png(picture)
+
+
+def draw_seal_image(office: str) -> bytes:
+    """A PNG, 510 × 510 (36 mm at 360 dpi), transparent: a round red seal with the office's name, marked MẪU."""
+    picture = Image.new("RGBA", (_SEAL_PIXELS, _SEAL_PIXELS), (*RED, 0))
+    pen = ImageDraw.Draw(picture)
+    middle, edge = _SEAL_PIXELS / 2, _SEAL_PIXELS - 3
+    pen.ellipse((3, 3, edge, edge), outline=(*RED, 255), width=11)
+    pen.ellipse((24, 24, edge - 21, edge - 21), outline=(*RED, 255), width=4)
+    pen.ellipse((120, 120, edge - 117, edge - 117), outline=(*RED, 255), width=4)
+    _write_round(picture, office.upper(), middle, 161)
+    pen.polygon(_star(middle, middle - 30, 62), fill=(*RED, 255))
+    font = ImageFont.truetype(FONT, 64)
+    pen.text((middle, middle + 88), SAMPLE, font=font, fill=(*RED, 255), anchor="ms")
+    return _png(picture)
+
+
+def _drawn(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], bool]:
+    """What to draw for `text` on this line, and whether the printed line has to be covered first."""
+    pieces = _missing_pieces(line, text, font)
+    if pieces is not None:
+        return pieces, False
+    size = line.size or _FONT_SIZE
+    size *= min(1.0, (line.box[2] - line.box[0] - 2) / _width(font, text, size))
+    return (Piece(line.box[0] + 1, line.baseline, size, text),), bool(line.glyphs)
+
+
+def _missing_pieces(line: Line, text: str, font: Path) -> tuple[Piece, ...] | None:
+    """The runs of `text` that the line does not print, each in its gap; None when line and text do not fit together."""
+    if not line.glyphs:
+        return None
+    printed = iter([*line.glyphs, None])
+    awaited = next(printed)
+    left, run, pieces = line.box[0], "", []
+    for letter in text:
+        if awaited is not None and letter == awaited.letter:
+            pieces.append(_in_gap(line, left, awaited.left, run, font, tight=letter == "/"))
+            left, run, awaited = awaited.right, "", next(printed)
+        elif letter != " " or run:
+            run += letter
+    pieces.append(_in_gap(line, left, line.box[2], run, font, last=True))
+    if awaited is not None or any(piece is None for piece in pieces):
+        return None
+    return tuple(piece for piece in pieces if piece and piece.text)
+
+
+def _in_gap(
+    line: Line, left: float, right: float, run: str, font: Path, *, tight: bool = False, last: bool = False
+) -> Piece | None:
+    """`run` between two printed letters: against a slash, else in the middle; None when it would get too small."""
+    run = run.strip()
+    if not run:
+        return Piece(left, line.baseline, line.size, "")
+    width = _width(font, run, line.size)
+    shrink = min(1.0, (right - left - 1) / width)
+    if shrink < _LEAST_SHRINK:
+        return None
+    width *= shrink
+    start = right - width if tight else (left + 0.25 * line.size if last else (left + right - width) / 2)
+    return Piece(min(start, right - width), line.baseline, line.size * shrink, run)
+
+
+def _width(font: Path, text: str, size: float) -> float:
+    return ImageFont.truetype(font, 1000).getlength(text) * size / 1000
+
+
+def _stroke(chance: random.Random) -> list[tuple[float, float]]:
+    """A pen's way: loops that get smaller towards the right."""
+    turns, tall = chance.uniform(3.2, 5.2), chance.uniform(80, 115)
+    lean, phase = chance.uniform(20, 45), chance.uniform(0, math.pi)
+    points = []
+    for step in range(401):
+        part = step / 400
+        angle = phase + part * turns * 2 * math.pi
+        size = tall * (1 - 0.65 * part)
+        x = 90 + 430 * part + lean * math.cos(angle) + 0.25 * size * math.sin(angle)
+        points.append((x, 170 - size * math.sin(angle + 0.6 * math.sin(angle / 2))))
+    return points
+
+
+def _write_round(picture: Image.Image, text: str, middle: float, radius: float) -> None:
+    """`text` along the upper and both side arcs, letter by letter; smaller when it is long."""
+    widest = 1.65 * math.pi * (radius + 30)
+    size = 56
+    while size > 14 and ImageFont.truetype(FONT, size).getlength(text + " ") > widest:
+        size -= 2
+    font = ImageFont.truetype(FONT, size)
+    base = radius + (90 - size) / 2 - 12
+    angle = -font.getlength(text) / (base + size / 3) / 2
+    for letter in text:
+        step = font.getlength(letter) / (base + size / 3)
+        tile = Image.new("RGBA", picture.size, (*RED, 0))
+        ImageDraw.Draw(tile).text((middle, middle - base), letter, font=font, fill=(*RED, 255), anchor="ms")
+        turned = tile.rotate(-math.degrees(angle + step / 2), Image.Resampling.BICUBIC, center=(middle, middle))
+        picture.alpha_composite(turned)
+        angle += step
+
+
+def _star(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+    corners = []
+    for corner in range(10):
+        reach = radius if corner % 2 == 0 else radius * 0.382
+        angle = corner * math.pi / 5
+        corners.append((x + reach * math.sin(angle), y - reach * math.cos(angle)))
+    return corners
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
