@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from keys.certificates import BROKEN
 from keys.errors import CertificateUnreadable
 from keys.model import Anchor, TrustMaterial, TrustWorld
 
@@ -228,9 +229,10 @@ class PilotAuthority:
         """
         try:
             asked = ocsp.load_der_ocsp_request(request)
-        except ValueError:
+            ours = self._is_ours(asked)
+        except BROKEN:
             return _refused(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-        if not self._is_ours(asked):
+        if not ours:
             return _refused(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         status, moment, reason = self._status(asked.serial_number, at)
         responder = self._holders["ocsp"]
