@@ -39,6 +39,7 @@ def sequence(
     """Place up to `batch` pending events at the end of the ledger and sign its new root; None when nothing waits.
 
     `origin` is the ledger's name, the first line of each checkpoint. Call it again while it returns a checkpoint.
+    Raises `StateChanged` when another sequencer placed the same events first: roll back, they have their place.
     """
     ledger = LedgerStore.of(tx.store)
     waiting = ledger.pending(batch)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlalchemy import Connection, MetaData, Row, Select, column, delete, func, insert, select, table
+from sqlalchemy.exc import IntegrityError
 
+from exchange.errors import StateChanged
 from exchange.proof.evidence import LogKey
 from exchange.proof.ledger import Node
 from exchange.rules.model import Checkpoint
@@ -73,10 +75,13 @@ class LedgerStore:
     def place(self, first: int, events: Sequence[str], nodes: Iterable[Node]) -> None:
         """Give `events` the indexes from `first` on, add the tree's new nodes, take the events off the pending list.
 
-        A second sequencer that took the same events breaks the primary key: its transaction fails whole.
+        Raises `StateChanged` when another sequencer was faster: then the transaction must be rolled back.
         """
         leaves = [{"index": first + n, "event": id_} for n, id_ in enumerate(events)]
-        self._connection.execute(insert(_made.leaves), leaves)
+        try:
+            self._connection.execute(insert(_made.leaves), leaves)
+        except IntegrityError as e:
+            raise StateChanged(state="sequenced") from e
         rows = [{"level": node.level, "index": node.place, "hash": node.hash} for node in nodes]
         self._connection.execute(insert(_made.nodes), rows)
         self._connection.execute(delete(_pending).where(_pending.c.event.in_(events)))

