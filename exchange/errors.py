@@ -246,3 +246,9 @@ class CertificateMissing(ExchangeError):
     code = "certificate-missing"
     vi = "Chưa có chứng thư số để ký cho {who}."
     en = "There is no signing certificate for {who}."
+
+
+class RestoredBehind(ExchangeError):
+    code = "restored-behind"
+    vi = "Máy chủ được khôi phục từ bản cũ: sổ cái có {size} sự kiện, mốc đã biết là {known}. Tạm ngừng ghi."
+    en = "The service was restored from an old copy: the ledger holds {size} events, {known} are known. Writing stops."

@@ -10,8 +10,19 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from exchange.errors import RestoredBehind
 from exchange.proof.evidence import LogKey, vouch
-from exchange.proof.ledger import append, checkpoint_text, note_text, root_of, sign_note, verifier_key
+from exchange.proof.ledger import (
+    VerifierKey,
+    append,
+    checkpoint_text,
+    note_text,
+    open_note,
+    read_checkpoint,
+    root_of,
+    sign_note,
+    verifier_key,
+)
 from exchange.rules.model import Checkpoint
 from exchange.storage.ledger_store import HasConnection, LedgerStore
 from keys.model import Signer, TimestampAuthority
@@ -87,3 +98,18 @@ def stamp(tools: CanStamp, checkpoint: Checkpoint) -> bytes:
 def keep_stamp(tx: InTransaction, checkpoint_size: int, token: bytes, *, at: datetime) -> bool:
     """Keep the token for the checkpoint of that size; False, and no change, when it has one already."""
     return LedgerStore.of(tx.store).add_stamp(checkpoint_size, token, at)
+
+
+def check_not_behind(store: HasConnection, note: bytes, key: VerifierKey) -> None:
+    """The start-up check: the ledger must hold what a checkpoint kept elsewhere says. `key` opens that `note`.
+
+    Raises `RestoredBehind` when the ledger is shorter, or is another one; a note that `key` did not sign says nothing.
+    """
+    text = open_note(note, key)
+    known = read_checkpoint(text) if text else None
+    if known is None:
+        return
+    ledger, (_, size, root) = LedgerStore.of(store), known
+    held = ledger.size()
+    if held < size or root_of(size, ledger.node) != root:
+        raise RestoredBehind(size=held, known=size)

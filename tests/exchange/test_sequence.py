@@ -36,8 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from exchange.acts.prove import make_pack
-from exchange.acts.sequence import keep_stamp, publish_log_key, sequence, stamp, to_stamp
-from exchange.errors import EvidencePending, NotFound, StateChanged
+from exchange.acts.sequence import check_not_behind, keep_stamp, publish_log_key, sequence, stamp, to_stamp
+from exchange.errors import EvidencePending, NotFound, RestoredBehind, StateChanged
 from exchange.proof.archive import read_archive
 from exchange.proof.claims import Outcome
 from exchange.proof.evidence import check_pack
@@ -327,6 +327,25 @@ def test_events_go_on_while_the_time_authority_is_away(hub: Hub, tools: Tools, p
         wanting = to_stamp(Rows(connection))
     assert wanting == later
     assert stamp(tools, wanting)
+
+
+def test_a_ledger_restored_from_an_old_copy_is_noticed(hub: Hub):
+    hub.story()
+    older, key = hub.sequence(4), verifier_key(ORIGIN, hub.key)
+    newer = hub.sequence()
+    assert older is not None
+    assert newer is not None
+    with hub.engine.connect() as connection:
+        for known in (older, newer):
+            check_not_behind(Rows(connection), known.note, key)
+    metadata.drop_all(hub.engine)
+    metadata.create_all(hub.engine)
+    with hub.engine.connect() as connection, pytest.raises(RestoredBehind):
+        check_not_behind(Rows(connection), older.note, key)
+    hub.story()
+    hub.sequence()
+    with hub.engine.connect() as connection, pytest.raises(RestoredBehind):
+        check_not_behind(Rows(connection), older.note, key)
 
 
 def actor(office: str) -> Actor:
