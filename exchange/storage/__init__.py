@@ -1,0 +1,1 @@
+"""Rows, files and jobs of this room: its only SQL."""
