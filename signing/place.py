@@ -148,7 +148,7 @@ class Line:
 
 
 def read_under_fields(pdf: bytes, names: Sequence[str]) -> dict[str, Line]:
-    """What the page prints under each form field of these names that is a text field: by name, in the field's own view."""
+    """What the page prints under each form field with one of these names, in the field's own view."""
     document = _open(pdf)
     try:
         found = {}
@@ -167,8 +167,8 @@ def read_under_fields(pdf: bytes, names: Sequence[str]) -> dict[str, Line]:
 def read_page_one(pdf: bytes) -> PageReading:
     """What a Decree-30 letter says about itself, and where number, date, signature and seal belong.
 
-    Heads are read off page one, the signer's block off the last page. What cannot be read (a scan) gets its standard place
-    with a confidence of 0.3; places that were read have 0.9. Raises `NotAPdf`. Source: Decree 30 Appendix I.
+    Heads are read off page one, the signer's block off the last page. What cannot be read (a scan) gets its standard
+    place with a confidence of 0.3; places that were read have 0.9. Raises `NotAPdf`. Source: Decree 30 Appendix I.
     """
     document = _open(pdf)
     try:
@@ -199,9 +199,9 @@ _DATE = re.compile(r"\bngày\s*\d*\s*tháng\s*\d*\s*năm\s*\d*")
 _MARKS = ("TUYỆT MẬT", "TỐI MẬT", "MẬT")
 _TYPES = (
     "NGHỊ QUYẾT", "QUYẾT ĐỊNH", "CHỈ THỊ", "QUY CHẾ", "QUY ĐỊNH", "THÔNG CÁO", "THÔNG BÁO", "HƯỚNG DẪN", "CHƯƠNG TRÌNH",
-    "KẾ HOẠCH", "PHƯƠNG ÁN", "ĐỀ ÁN", "DỰ ÁN", "BÁO CÁO", "BIÊN BẢN", "TỜ TRÌNH", "HỢP ĐỒNG", "CÔNG ĐIỆN", "BẢN GHI NHỚ",
-    "BẢN THỎA THUẬN", "GIẤY ỦY QUYỀN", "GIẤY MỜI", "GIẤY GIỚI THIỆU", "GIẤY NGHỈ PHÉP", "PHIẾU GỬI", "PHIẾU CHUYỂN",
-    "PHIẾU BÁO", "THƯ CÔNG",
+    "KẾ HOẠCH", "PHƯƠNG ÁN", "ĐỀ ÁN", "DỰ ÁN", "BÁO CÁO", "BIÊN BẢN", "TỜ TRÌNH", "HỢP ĐỒNG", "CÔNG ĐIỆN",
+    "BẢN GHI NHỚ", "BẢN THỎA THUẬN", "GIẤY ỦY QUYỀN", "GIẤY MỜI", "GIẤY GIỚI THIỆU", "GIẤY NGHỈ PHÉP", "PHIẾU GỬI",
+    "PHIẾU CHUYỂN", "PHIẾU BÁO", "THƯ CÔNG",
 )  # fmt: skip
 _DOTS = ".…_"
 
@@ -350,7 +350,8 @@ def _string(annotation: object, key: bytes) -> str:
 
 def _spanned(line: tuple[Glyph, ...], pattern: re.Pattern[str]) -> tuple[int, int] | None:
     """First and one past the last letter of `line` that a pattern over its text matches."""
-    text, owners = "", []
+    text = ""
+    owners: list[int] = []
     for index, glyph in enumerate(line):
         if index and glyph.left - line[index - 1].right > 0.12 * max(glyph.size, 1):
             text, owners = text + " ", [*owners, index]

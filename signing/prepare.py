@@ -1,4 +1,4 @@
-"""Make a foreign PDF ready to be signed: refuse what may not be signed, write it anew, create every field beforehand."""
+"""Make a foreign PDF ready to be signed: refuse what may not be, write it anew, create every field beforehand."""
 
 import io
 import re
@@ -150,7 +150,7 @@ def _refuse_program(specification: Any) -> None:
         raise PdfActiveContent(what="EmbeddedFile")
     for file in files:
         try:
-            start = bytes(file.get_stream_buffer()[:4])
+            start = file.read_bytes()[:4]
         except (pikepdf.PdfError, RuntimeError) as error:
             raise PdfActiveContent(what="EmbeddedFile") from error
         if start.startswith(_PROGRAM_BYTES):

@@ -27,13 +27,15 @@ _LEAST_SHRINK = 0.6
 
 
 def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | None = None) -> bytes:
-    """Write number and date into their empty fields, read-only from then on: one appended revision that DocMDP P=2 allows.
+    """Write number and date into their empty fields, read-only from then on: one appended revision that DocMDP P=2
+    allows.
 
     `number` is the whole number as written (`15/QĐ-UBND`). The field's value is the whole text; drawn is only what the
-    letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so nothing
-    of the signed page gets hidden, unless the letter prints something else there: then the whole text stands on white.
-    Without `place_name` a place printed before `ngày` is taken over. Raises `FieldMissing` when a field is not empty or
-    not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and February).
+    letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so
+    nothing of the signed page gets hidden, unless the letter prints something else there: then the whole text stands on
+    white. Without `place_name` a place printed before `ngày` is taken over. Raises `FieldMissing` when a field is not
+    empty or not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and
+    February).
     """
     from signing._pyhanko.writing import FilledField, fill_fields
 

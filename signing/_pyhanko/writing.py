@@ -27,8 +27,7 @@ from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
-from pyhanko.stamp.base import BaseStampStyle
-from pyhanko.stamp.static import StaticContentStamp
+from pyhanko.stamp.static import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.model import RevocationData
@@ -67,7 +66,8 @@ def make_hole(
         # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
         session.system_time = intent.at.astimezone(VIETNAM)
         document = session.prepare_tbs_document(validation_info=None, bytes_reserved=reserved)
-        digest, out = document.digest_tbs_document()
+        out = io.BytesIO()
+        digest, _ = document.digest_tbs_document(output=out)
         attributes = asyncio.run(signer.signed_attrs(digest.document_digest, "sha256", use_pades=True)).dump()
     return PreparedSignature(
         pdf=out.getvalue(),
@@ -113,7 +113,7 @@ def make_timestamp_hole(pdf: bytes, *, reserved: int) -> PreparedTimestamp:
         embedder = PdfCMSEmbedder(new_field_spec=fields.SigFieldSpec(name))
         steps = embedder.write_cms(field_name=name, writer=writer)
         next(steps)
-        steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))
+        steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))  # type: ignore[no-untyped-call]
         digest, out = steps.send(SigIOSetup(md_algorithm="sha256"))
     return PreparedTimestamp(
         pdf=out.getvalue(),
@@ -146,14 +146,18 @@ def rotation_of(annotation: generic.DictionaryObject) -> int:
 def upright_matrix(rotation: int) -> generic.ArrayObject:
     """The /Matrix of an appearance that is to look upright on a page turned by `rotation` degrees."""
     turns = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
-    return generic.ArrayObject(generic.NumberObject(n) for n in (*turns[rotation], 0, 0))
+    return generic.ArrayObject(_number(n) for n in (*turns[rotation], 0, 0))
 
 
-class _GivenToken(TimeStamper):  # type: ignore[misc]
+def _number(value: int) -> generic.NumberObject:
+    return generic.NumberObject(value)  # type: ignore[no-untyped-call]
+
+
+class _GivenToken(TimeStamper):
     """A time stamper that has its one answer already."""
 
     def __init__(self, token: bytes) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._token = token
 
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:  # noqa: ARG002
@@ -161,7 +165,7 @@ class _GivenToken(TimeStamper):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class _PictureStyle(BaseStampStyle):  # type: ignore[misc]
+class _PictureStyle(StaticStampStyle):
     """A picture that fills the field as far as its proportions allow, upright for the reader."""
 
     rotation: int = 0
@@ -172,7 +176,7 @@ class _PictureStyle(BaseStampStyle):  # type: ignore[misc]
         return _TurnedStamp(writer=writer, style=self, box=box)
 
 
-class _TurnedStamp(StaticContentStamp):  # type: ignore[misc]
+class _TurnedStamp(StaticContentStamp):
     def as_form_xobject(self) -> generic.StreamObject:
         drawn = super().as_form_xobject()
         drawn["/Matrix"] = upright_matrix(self.style.rotation)
@@ -199,7 +203,8 @@ def _picture_style(png: bytes, rotation: int) -> _PictureStyle:
 def _signer(certificate: bytes, chain: tuple[bytes, ...], signature: bytes) -> ExternalSigner:
     own = x509.Certificate.load(certificate)
     others = [x509.Certificate.load(der) for der in chain]
-    return ExternalSigner(own, SimpleCertificateStore.from_certs([own, *others]), signature_value=signature)
+    known = SimpleCertificateStore.from_certs([own, *others])  # type: ignore[no-untyped-call]
+    return ExternalSigner(own, known, signature_value=signature)
 
 
 def _with_proof(
@@ -267,7 +272,7 @@ def fill_fields(pdf: bytes, filled: list[FilledField]) -> bytes:
         for one in filled:
             _fill_field(writer, one)
         out = io.BytesIO()
-        writer.write(out)
+        writer.write(out)  # type: ignore[no-untyped-call]
         return out.getvalue()
 
 
@@ -276,7 +281,7 @@ def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
         reference = find_existing_empty_field(writer, filled.name, "/Tx")
     except FormFillingError as error:
         raise FieldMissing(field=filled.name) from error
-    field = reference.get_object()
+    field: Any = reference.get_object()
     rotation = rotation_of(field)
     width, height = annot_width_height(field)
     if rotation in (90, 270):
@@ -284,7 +289,7 @@ def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
     box = layout.BoxConstraints(width=width, height=height)
     _Lettering(writer, box, filled, rotation).apply_appearance(field)
     field["/V"] = generic.TextStringObject(filled.value)
-    field["/Ff"] = generic.NumberObject(int(field.get("/Ff", 0)) | 1)
+    field["/Ff"] = _number(int(field.get("/Ff", 0)) | 1)
     writer.mark_update(reference)
 
 
@@ -292,12 +297,12 @@ _CODES = re.compile(rb"(?<=<)[0-9a-f]+(?=>)")
 
 
 def _scale_widths(engine: GlyphAccumulator) -> None:
-    """PDF counts widths in 1/1000 em; pyHanko 0.38 writes the font's own units (2 048 here), which sets letters apart."""
+    """PDF counts widths in 1/1000 em; pyHanko 0.38 writes the font's own units (2 048), which sets letters apart."""
     per_em = engine.units_per_em
     engine._glyphs = {glyph: (code, round(1000 * width / per_em)) for glyph, (code, width) in engine._glyphs.items()}
 
 
-class _Lettering(AppearanceContent):  # type: ignore[misc]
+class _Lettering(AppearanceContent):
     """Pieces of text at given points of a field's box, upright for the reader."""
 
     def __init__(
@@ -309,7 +314,7 @@ class _Lettering(AppearanceContent):  # type: ignore[misc]
     def render(self) -> bytes:
         # no object streams: a later reader should find every new object in the plain file
         fonts = GlyphAccumulatorFactory(str(self._filled.font), create_objstream_if_needed=False)
-        engine = fonts.create_font_engine(self.writer)
+        engine = fonts.create_font_engine(self._ensure_writer)
         self.set_resource(category=ResourceType.FONT, name=generic.pdf_name("/Chu"), value=engine.as_resource())
         drawn = [b"q"]
         if self._filled.covers:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
@@ -45,7 +46,7 @@ def draw_letter(
     pages: int = 1,
     kind: str | None = "QUYẾT ĐỊNH",
 ) -> bytes:
-    """A letter of a district, as a word processor would set it; `rotate` turns the page while the view stays upright."""
+    """A letter of a district, as a word processor sets it; `rotate` turns the page, the view stays upright."""
     pdfmetrics.registerFont(TTFont("Serif", FONTS / "LiberationSerif-Regular.ttf"))
     pdfmetrics.registerFont(TTFont("SerifI", FONTS / "LiberationSerif-Italic.ttf"))
     out = io.BytesIO()
@@ -57,7 +58,9 @@ def draw_letter(
             _draw_head(canvas, number, day, mark, kind)
         canvas.setFont("Serif", 13)
         for line in range(8):
-            canvas.drawString(85, 590 - 20 * line, f"Điều {line + 1}. Ban hành kèm theo Quyết định này quy chế của đơn vị.")
+            canvas.drawString(
+                85, 590 - 20 * line, f"Điều {line + 1}. Ban hành kèm theo Quyết định này quy chế của đơn vị."
+            )
         if page == pages - 1:
             _draw_foot(canvas)
         canvas.setPageRotation(rotate)
@@ -161,3 +164,11 @@ def desk(pilot_server, authority: PilotAuthority, leader_key: Signer, seal_key: 
 def steps(desk: Desk) -> dict[str, bytes]:
     """One letter on its whole way, made once."""
     return desk.issue(draw_letter())
+
+
+@pytest.fixture(scope="session")
+def scan() -> bytes:
+    """A page that is one picture, as a scanner makes it."""
+    out = io.BytesIO()
+    Image.new("RGB", (1240, 1754), "white").save(out, "PDF", resolution=150)
+    return out.getvalue()
