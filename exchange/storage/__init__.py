@@ -1,1 +1,1 @@
-"""Rows, files and jobs of this room: its only SQL."""
+"""What is kept: rows (`store`, `ledger_store`), bytes under their SHA-256 (`blobs`), and the port to jobs."""
