@@ -252,3 +252,53 @@ class RestoredBehind(ExchangeError):
     code = "restored-behind"
     vi = "Máy chủ được khôi phục từ bản cũ: sổ cái có {size} sự kiện, mốc đã biết là {known}. Tạm ngừng ghi."
     en = "The service was restored from an old copy: the ledger holds {size} events, {known} are known. Writing stops."
+
+
+class NumberMoved(NumberTaken):
+    """Somebody took the number for which the file was filled: fill it again for `next_n` and repeat the act."""
+
+    def __init__(self, *, written: str, next_n: int) -> None:
+        super().__init__(written=written)
+        self.next_n = next_n
+
+
+class SubjectMissing(ExchangeError):
+    code = "subject-missing"
+    vi = "Chưa có trích yếu và không đọc được từ trang đầu. Hãy nhập trích yếu."
+    en = "There is no subject, and none could be read off page one. Type it."
+
+
+class SubjectTooLong(ExchangeError):
+    code = "subject-too-long"
+    vi = "Trích yếu dài quá {most} ký tự."
+    en = "The subject is longer than {most} characters."
+
+
+class SignerUnknown(ExchangeError):
+    code = "signer-unknown"
+    vi = "Người ký không phải lãnh đạo của đơn vị."
+    en = "The signer is no leader of this office."
+
+
+class PersonUnknown(ExchangeError):
+    code = "person-unknown"
+    vi = "Người được phân công không thuộc đơn vị."
+    en = "The person put in charge does not belong to this office."
+
+
+class UploadIncomplete(ExchangeError):
+    code = "upload-incomplete"
+    vi = "Tệp chưa tải lên đủ: mới có {held} trên {size} byte."
+    en = "The upload is not whole: {held} of {size} bytes are there."
+
+
+class TypeNotAllowed(ExchangeError):
+    code = "type-not-allowed"
+    vi = "Loại tệp {media_type} không được phép; chỉ nhận PDF."
+    en = "Files of type {media_type} are not allowed; only PDF is."
+
+
+class CursorInvalid(ExchangeError):
+    code = "cursor-invalid"
+    vi = "Con trỏ không hợp lệ."
+    en = "The cursor is invalid."

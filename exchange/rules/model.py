@@ -1,4 +1,4 @@
-"""The values of the exchange, named as in `docs/design` (§2 of the exchange page). Frozen: only a store writes their rows.
+"""The values of the exchange, under its public names. Frozen: only a store writes their rows.
 
 Instants are aware datetimes in UTC. Ids are prefixed UUIDv7: opaque to everybody.
 """
@@ -82,13 +82,13 @@ class Urgency(StrEnum):
 class Secrecy(StrEnum):
     UNCLASSIFIED = "unclassified"
     CONFIDENTIAL = "confidential"
-    SECRET = "secret"
-    TOP_SECRET = "top_secret"
+    SECRET = "secret"  # noqa: S105 - a marking, not a password
+    TOP_SECRET = "top_secret"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A sender or recipient. `code` is opaque text (at most 64 characters); `valid_to` is the first day it no longer holds."""
+    """A sender or recipient. `code` is opaque text (at most 64 characters); on `valid_to` it no longer holds."""
 
     code: str
     name: str
@@ -152,7 +152,10 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One PDF of a document; `made_by` is the act (`draft`, `sign`, `number`, `seal`), `n` counts from 1 in its chain."""
+    """One PDF of a document; `made_by` is the act (`draft`, `sign`, `number`, `seal`), `n` counts all of them from 1.
+
+    `chain` says which of them extend each other byte for byte: each return to draft begins a new one.
+    """
 
     document: str
     n: int
@@ -160,6 +163,7 @@ class Revision:
     made_by: str
     report_sha256: str | None
     at: datetime
+    chain: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,7 @@ class Document:
     state: DocumentState
     version: int
     revision: int
-    """Index of the current revision."""
+    """`n` of the current revision."""
     chain: int
     """Which chain of revisions: each return to draft begins a new one."""
     number: Number | None
@@ -204,16 +208,33 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes on their way in; `sha256` and `size` are what was promised, `done` when all came and fit the promise."""
+
+    id: str
+    office: str
+    person: str
+    name: str
+    size: int
+    sha256: str
+    media_type: str
+    done: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SigningSession:
-    """A signature under way: prepared, perhaps already made, not yet a revision of the document."""
+    """A signature that was made and waits for its time stamp; not yet a revision of the document."""
 
     id: str
     document: str
     document_version: int
     purpose: str
-    person: str
-    certificate: str
-    """Fingerprint."""
+    actor: Actor
+    """Who signed, with the roles held then."""
+    certificate: bytes
+    """DER; `chain` its issuers."""
+    chain: tuple[bytes, ...]
     base: str
     """SHA-256 of the revision that it extends."""
     prepared: str
@@ -222,11 +243,10 @@ class SigningSession:
     start: int
     end: int
     attributes: bytes
-    signature: bytes | None
+    signature: bytes
     state: str
-    """`prepared`, `signed` (waits for its time stamp), `finished`, `given_up`."""
+    """`signed` (waits for its time stamp), `finished`, `given_up`."""
     created_at: datetime
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

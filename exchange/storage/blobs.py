@@ -39,7 +39,7 @@ class Blobs(Protocol):
         ...
 
     def upload_append(self, upload: str, offset: int, data: bytes) -> int:
-        """Add a piece at `offset` and return the new size. Raises `UploadOffset` when the upload is longer or shorter."""
+        """Add a piece at `offset` and return the new size. Raises `UploadOffset` when something else is held."""
         ...
 
     def upload_finish(self, upload: str, sha256: str) -> None:

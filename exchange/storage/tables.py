@@ -178,10 +178,9 @@ signing_sessions = Table(
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
     Column("attributes", LargeBinary, nullable=False),
-    Column("signature", LargeBinary),
+    Column("signature", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
 )
 
 reports = Table(
@@ -293,7 +292,7 @@ events = Table(
     Column("delivery", String(64), index=True),
 )
 
-FINAL_EVENTS = ("delivery.refused", "delivery.withdrawn", "delivery.redirected", "delivery.replaced", "delivery.expired")
+FINAL_EVENTS = tuple(f"delivery.{end}" for end in ("refused", "withdrawn", "redirected", "replaced", "expired"))
 _final = text(f"type IN ({', '.join(repr(name) for name in FINAL_EVENTS)})")
 Index("exchange_events_one_end", events.c.delivery, unique=True, sqlite_where=_final, postgresql_where=_final)
 

@@ -1,0 +1,91 @@
+"""What must hold before a document moves: no secrets, good names, the right signatures (R7, R58)."""
+
+from exchange.errors import (
+    ClassifiedMarkSuspected,
+    ClassifiedRefused,
+    NameNotAllowed,
+    NameTooLong,
+    ReasonRequired,
+    SealMissing,
+    SealWrongOffice,
+    SignatureInvalid,
+    SignatureMissing,
+    SignatureUnknown,
+    SignerNotAuthorised,
+)
+from exchange.rules.model import Actor, Draft, Role, Secrecy
+from signing.model import LEADER_FIELD, SEAL_FIELD, OfficeMatch, PageReading, Report, SignatureReport, Verdict
+
+MOST_REASON = 1000
+MOST_NAME_BYTES = 255
+
+
+def require_unclassified(draft: Draft) -> None:
+    """Raises `ClassifiedRefused` for everything but `unclassified`."""
+    if draft.secrecy is not Secrecy.UNCLASSIFIED:
+        raise ClassifiedRefused
+
+
+def require_no_mark(draft: Draft, reading: PageReading, actor: Actor) -> bool:
+    """True when a clerk declared a suspicious line on page one harmless; raises `ClassifiedMarkSuspected` else."""
+    if reading.classified_mark is None:
+        return False
+    if draft.not_classified and Role.CLERK in actor.roles:
+        return True
+    raise ClassifiedMarkSuspected(mark=reading.classified_mark)
+
+
+def require_name(name: str) -> None:
+    """A file name is text to show, never a path. Raises `NameTooLong`, `NameNotAllowed`."""
+    if len(name.encode("utf-8", "surrogatepass")) > MOST_NAME_BYTES:
+        raise NameTooLong
+    bad = not name.strip() or name in (".", "..") or "/" in name or "\\" in name
+    if bad or any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 or _hides(c) for c in name):
+        raise NameNotAllowed
+
+
+def _hides(character: str) -> bool:
+    """Signs that turn the direction of text make `fdp.exe` look like `exe.pdf`."""
+    return character in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
+
+
+def require_reason(reason: str) -> str:
+    """The reason without blanks around it; raises `ReasonRequired` when it is empty or too long."""
+    told = reason.strip()
+    if not told or len(told) > MOST_REASON:
+        raise ReasonRequired(most=MOST_REASON)
+    return told
+
+
+def require_leader_signed(report: Report, signer: str) -> SignatureReport:
+    """The leader's valid signature, made with the certificate (fingerprint) `signer`; raises what is wrong with it."""
+    found = _in_field(report, LEADER_FIELD)
+    if found is None:
+        raise SignatureMissing
+    require_valid(report)
+    if found.certificate_sha256 != signer:
+        raise SignerNotAuthorised
+    return found
+
+
+def require_sealed(report: Report, certificate: str | None = None) -> SignatureReport:
+    """The organisation's valid seal, of the sending office; raises what is wrong with it."""
+    found = _in_field(report, SEAL_FIELD)
+    if found is None:
+        raise SealMissing
+    require_valid(report)
+    if report.office_match is not OfficeMatch.MATCH or (certificate and found.certificate_sha256 != certificate):
+        raise SealWrongOffice
+    return found
+
+
+def require_valid(report: Report) -> None:
+    """Raises `SignatureInvalid` or `SignatureUnknown`."""
+    if report.verdict is Verdict.INVALID:
+        raise SignatureInvalid
+    if report.verdict is Verdict.UNKNOWN:
+        raise SignatureUnknown
+
+
+def _in_field(report: Report, field: str) -> SignatureReport | None:
+    return next((s for s in report.signatures if s.field == field), None)

@@ -1,0 +1,152 @@
+"""The states of documents and deliveries and the only moves between them (exchange page §3.2, §5.2), as data.
+
+Nothing else decides a move: acts ask `document_move` and `delivery_move`, pages ask what may be done now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exchange.errors import AlreadyFinal, NotAllowed, WrongState
+from exchange.rules.model import Actor, DeliveryState, Document, DocumentState, Phase, Role
+
+D = DocumentState
+R = DeliveryState
+AUTHOR = "author"
+SIGNER = "signer"
+LEAD = "lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One way on: from these states to that one, by these roles or places, recorded as `event`."""
+
+    act: str
+    sources: frozenset[str]
+    target: str
+    who: frozenset[str]
+    event: str
+
+
+def _move(act: str, sources: tuple[str, ...], target: str, who: tuple[str, ...], event: str) -> Move:
+    return Move(act, frozenset(sources), target, frozenset(who), event)
+
+
+DOCUMENT_MOVES: tuple[Move, ...] = (
+    _move("edit", (D.DRAFT,), D.DRAFT, (AUTHOR,), "document.edited"),
+    _move("edit", (D.RETURNED,), D.DRAFT, (AUTHOR,), "document.reopened"),
+    _move("submit", (D.DRAFT,), D.WAITING_SIGNATURE, (AUTHOR,), "document.submitted_for_signature"),
+    _move("sign", (D.WAITING_SIGNATURE,), D.SIGNED, (SIGNER,), "document.signed"),
+    _move("return", (D.WAITING_SIGNATURE,), D.RETURNED, (SIGNER, AUTHOR), "document.returned"),
+    _move("return", (D.SIGNED, D.NUMBERED), D.RETURNED, (Role.CLERK,), "document.returned"),
+    _move("number", (D.SIGNED,), D.NUMBERED, (Role.CLERK,), "document.numbered"),
+    _move("seal", (D.NUMBERED,), D.SEALED, (Role.CLERK,), "document.sealed"),
+    _move("issue", (D.SEALED,), D.ISSUED, (Role.CLERK,), "document.issued"),
+    _move("cancel", (D.DRAFT, D.WAITING_SIGNATURE, D.RETURNED), D.CANCELLED, (AUTHOR,), "document.cancelled"),
+    _move("cancel", (D.SIGNED, D.NUMBERED, D.SEALED), D.CANCELLED, (Role.CLERK,), "document.cancelled"),
+)
+
+DELIVERY_MOVES: tuple[Move, ...] = (
+    _move("register", (R.CONSIGNED,), R.REGISTERED, (Role.CLERK,), "delivery.registered"),
+    _move("assign", (R.REGISTERED,), R.ASSIGNED, (Role.LEADER, Role.CLERK), "delivery.assigned"),
+    _move("start", (R.REGISTERED, R.ASSIGNED), R.PROCESSING, (LEAD,), "delivery.processing"),
+    _move(
+        "complete",
+        (R.REGISTERED, R.ASSIGNED, R.PROCESSING),
+        R.COMPLETED,
+        (LEAD, Role.LEADER, Role.CLERK),
+        "delivery.completed",
+    ),
+    _move(
+        "refuse",
+        (R.CONSIGNED, R.REGISTERED, R.ASSIGNED, R.PROCESSING),
+        R.REFUSED,
+        (Role.CLERK,),
+        "delivery.refused",
+    ),
+)
+
+DELIVERY_CODES: Mapping[str, str] = {
+    R.CONSIGNED: "01",
+    R.REFUSED: "02",
+    R.REGISTERED: "03",
+    R.ASSIGNED: "04",
+    R.PROCESSING: "05",
+    R.COMPLETED: "06",
+}
+"""The codes of QĐ 28 that a state goes by between systems."""
+
+ENDED = frozenset({R.REFUSED, R.WITHDRAWN, R.REDIRECTED, R.REPLACED})
+
+
+def phase_of_document(state: DocumentState) -> Phase:
+    """Whether a document still waits for somebody."""
+    if state is D.CANCELLED:
+        return Phase.ENDED
+    return Phase.DONE if state is D.ISSUED else Phase.OPEN
+
+
+def phase_of_delivery(state: DeliveryState) -> Phase:
+    """Whether a delivery still waits for somebody."""
+    if state in ENDED:
+        return Phase.ENDED
+    return Phase.DONE if state is R.COMPLETED else Phase.OPEN
+
+
+def document_move(act: str, document: Document, actor: Actor) -> Move:
+    """The move that `act` is now; raises `AlreadyFinal`, `WrongState`, or `NotAllowed` for the wrong person."""
+    places = document_places(document, actor)
+    if phase_of_document(document.state) is not Phase.OPEN:
+        raise AlreadyFinal(state=document.state)
+    return _chosen(DOCUMENT_MOVES, act, document.state, places)
+
+
+def delivery_move(act: str, state: DeliveryState, actor: Actor, lead: str | None) -> Move:
+    """The move that `act` is now; raises `AlreadyFinal`, `WrongState`, or `NotAllowed` for the wrong person."""
+    if phase_of_delivery(state) is not Phase.OPEN:
+        raise AlreadyFinal(state=state)
+    return _chosen(DELIVERY_MOVES, act, state, delivery_places(actor, lead))
+
+
+def document_acts(document: Document, actor: Actor) -> tuple[str, ...]:
+    """The acts that this person may do on this document now, in the order of the road."""
+    if document.pending_signature or actor.office != document.office:
+        return ()
+    return _possible(DOCUMENT_MOVES, document.state, document_places(document, actor))
+
+
+def delivery_acts(state: DeliveryState, actor: Actor, lead: str | None) -> tuple[str, ...]:
+    """The acts that a person of the receiving office may do on this delivery now."""
+    return _possible(DELIVERY_MOVES, state, delivery_places(actor, lead))
+
+
+def document_places(document: Document, actor: Actor) -> frozenset[str]:
+    """Roles of the actor and its places in this document.
+
+    Nobody acts from a place without the role: the author as clerk or officer, the named signer as leader.
+    """
+    places: set[str] = set(actor.roles)
+    if actor.id == document.author and actor.roles & {Role.CLERK, Role.OFFICER}:
+        places.add(AUTHOR)
+    if actor.id == document.signer and Role.LEADER in actor.roles:
+        places.add(SIGNER)
+    return frozenset(places)
+
+
+def delivery_places(actor: Actor, lead: str | None) -> frozenset[str]:
+    """Roles of the actor, and `lead` for the one in charge."""
+    return frozenset(actor.roles | ({LEAD} if actor.id == lead else set()))
+
+
+def _possible(moves: tuple[Move, ...], state: str, places: frozenset[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.act for m in moves if state in m.sources and m.who & places))
+
+
+def _chosen(moves: tuple[Move, ...], act: str, state: str, places: frozenset[str]) -> Move:
+    here = [move for move in moves if move.act == act and state in move.sources]
+    for move in here:
+        if move.who & places:
+            return move
+    allowed = {who for move in moves if move.act == act for who in move.who}
+    if here or not allowed & places:
+        raise NotAllowed(needed=", ".join(sorted(who for move in here for who in move.who) or sorted(allowed)))
+    raise WrongState(state=state)

@@ -1,0 +1,611 @@
+"""This room's SQL, in the caller's transaction; nothing here commits. Rows go in and out as frozen values."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from exchange.errors import CursorInvalid, DuplicateReference, NotFound, NumberTaken, RegisterNumberTaken, StateChanged
+from exchange.rules.model import (
+    Actor,
+    Assignment,
+    Channel,
+    Consignment,
+    Delivery,
+    DeliveryState,
+    Document,
+    DocumentState,
+    Event,
+    FileRef,
+    Group,
+    IncomingEntry,
+    Number,
+    Office,
+    Revision,
+    Role,
+    Secrecy,
+    Series,
+    SigningSession,
+    StoredReport,
+    Upload,
+    Urgency,
+)
+from exchange.storage import tables as t
+from exchange.storage.jobs import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list: rows, and the cursor of the next page, None on the last."""
+
+    rows: list[Any]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedSeries:
+    """A series with how far it has come."""
+
+    series: Series
+    last: int
+    last_date: date | None
+
+
+class Store:
+    """The drawers of the exchange, opened on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # -- offices and groups --
+
+    def add_office(self, office: Office) -> None:
+        """Put an office into the directory."""
+        self._insert(t.offices, _values(office))
+
+    def office(self, code: str) -> Office | None:
+        """The office with that code."""
+        row = self._row(select(t.offices).where(t.offices.c.code == code))
+        return _office(row) if row else None
+
+    def offices(self) -> dict[str, Office]:
+        """The whole directory by code."""
+        rows = self.connection.execute(select(t.offices).order_by(t.offices.c.code))
+        return {row.code: _office(row) for row in rows}
+
+    def office_names(self, codes: Iterable[str]) -> dict[str, str]:
+        """Names of some offices."""
+        wanted = select(t.offices.c.code, t.offices.c.name).where(t.offices.c.code.in_(list(codes)))
+        return {row.code: row.name for row in self.connection.execute(wanted)}
+
+    def add_group(self, group: Group) -> None:
+        """Save a list of recipients."""
+        self._insert(t.groups, {**_values(group), "members": list(group.members)})
+
+    def groups(self, office: str) -> dict[str, Group]:
+        """The groups of an office by id."""
+        rows = self.connection.execute(select(t.groups).where(t.groups.c.office == office).order_by(t.groups.c.name))
+        return {row.id: Group(row.id, row.office, row.name, tuple(row.members)) for row in rows}
+
+    # -- series and numbers --
+
+    def add_series(self, series: Series) -> None:
+        """Begin a run of numbers."""
+        self._insert(t.series, {**_values(series), "last": 0, "last_date": None})
+
+    def series_of(self, office: str, year: int) -> list[NumberedSeries]:
+        """The runs of an office in a year."""
+        wanted = select(t.series).where(t.series.c.office == office, t.series.c.year == year)
+        return [_series(row) for row in self.connection.execute(wanted.order_by(t.series.c.name))]
+
+    def series(self, office: str, year: int, name: str) -> NumberedSeries | None:
+        """One run by its short name."""
+        here = (t.series.c.office == office) & (t.series.c.year == year) & (t.series.c.name == name)
+        row = self._row(select(t.series).where(here))
+        return _series(row) if row else None
+
+    def latest_series(self, office: str, name: str) -> Series | None:
+        """The run of that name in the newest year that has one: the pattern for a new year."""
+        wanted = select(t.series).where(t.series.c.office == office, t.series.c.name == name)
+        row = self._row(wanted.order_by(t.series.c.year.desc()).limit(1))
+        return _series(row).series if row else None
+
+    def take_next(self, series: str, day: date) -> tuple[int, date | None]:
+        """Lock the run, count it up, and return the number taken and the date of the one before."""
+        before = self.connection.execute(
+            select(t.series.c.last, t.series.c.last_date).where(t.series.c.id == series).with_for_update()
+        ).one()
+        self.connection.execute(
+            update(t.series).where(t.series.c.id == series).values(last=before.last + 1, last_date=day)
+        )
+        return before.last + 1, before.last_date
+
+    def add_number(self, number: Number) -> None:
+        """Enter a number for good. Raises `NumberTaken` when its written form was used before."""
+        try:
+            self._insert(t.numbers, _values(number))
+        except IntegrityError as error:
+            raise NumberTaken(written=number.written) from error
+
+    def change_number(self, number: str, state: str, reason: str | None = None) -> None:
+        """`taken` to `used` or `void`, once."""
+        here = (t.numbers.c.id == number) & (t.numbers.c.state == "taken")
+        self.connection.execute(update(t.numbers).where(here).values(state=state, reason=reason))
+
+    def numbers_of(self, series: str) -> list[Number]:
+        """Every number of a run, in order."""
+        rows = self.connection.execute(select(t.numbers).where(t.numbers.c.series == series).order_by(t.numbers.c.n))
+        return [_number(row) for row in rows]
+
+    # -- uploads --
+
+    def add_upload(self, upload: Upload) -> None:
+        """Begin an upload."""
+        self._insert(t.uploads, _values(upload))
+
+    def upload(self, upload: str) -> Upload | None:
+        """An upload by id."""
+        row = self._row(select(t.uploads).where(t.uploads.c.id == upload))
+        return Upload(**row._mapping) if row else None
+
+    def finish_upload(self, upload: str) -> None:
+        """All bytes came and fit the promise."""
+        self.connection.execute(update(t.uploads).where(t.uploads.c.id == upload).values(done=True))
+
+    def drop_uploads(self, before: datetime) -> list[str]:
+        """Forget uploads that were not finished in time, and name them."""
+        stale = (t.uploads.c.created_at < before) & t.uploads.c.done.is_(False)
+        return list(self.connection.scalars(t.uploads.delete().where(stale).returning(t.uploads.c.id)))
+
+    # -- documents --
+
+    def add_document(self, document: Document) -> None:
+        """Write a new document."""
+        self._insert(t.documents, _document_values(document))
+
+    def document(self, document: str) -> Document | None:
+        """A document by id, with its number."""
+        row = self._row(_documents().where(t.documents.c.id == document))
+        return _document(row) if row else None
+
+    def change_document(self, before: Document, after: Document) -> Document:
+        """Write `after` where the row is still `before` (state and version); the version counts up by one.
+
+        Raises `StateChanged` with the state that is there now.
+        """
+        after = replace(after, version=before.version + 1)
+        here = t.documents.c
+        done = self.connection.execute(
+            update(t.documents)
+            .where(here.id == before.id, here.state == before.state, here.version == before.version)
+            .values(_document_values(after))
+        )
+        if done.rowcount != 1:
+            now = self.document(before.id)
+            raise StateChanged(state=now.state if now else "–")
+        return after
+
+    def documents(
+        self, office: str, states: Sequence[DocumentState] = (), after: str | None = None, limit: int = 50
+    ) -> Page:
+        """An office's documents, newest change first, by cursor."""
+        here = t.documents.c
+        wanted = _documents().where(here.office == office)
+        if states:
+            wanted = wanted.where(here.state.in_(states))
+        if after:
+            wanted = wanted.where(tuple_(here.changed_at, here.id) < _cursor_in(after))
+        rows = self.connection.execute(wanted.order_by(here.changed_at.desc(), here.id.desc()).limit(limit + 1)).all()
+        return _page([_document(row) for row in rows], limit, lambda d: (d.changed_at, d.id))
+
+    def add_revision(self, revision: Revision) -> None:
+        """Write a new PDF of a document."""
+        file = revision.file
+        self._insert(
+            t.revisions,
+            {
+                "document": revision.document, "n": revision.n, "chain": revision.chain, "sha256": file.sha256,
+                "size": file.size, "media_type": file.media_type, "name": file.name, "made_by": revision.made_by,
+                "report_sha256": revision.report_sha256, "at": revision.at,
+            },
+        )  # fmt: skip
+
+    def revision(self, document: str, n: int) -> Revision | None:
+        """One PDF of a document."""
+        row = self._row(select(t.revisions).where(t.revisions.c.document == document, t.revisions.c.n == n))
+        return _revision(row) if row else None
+
+    def revisions(self, document: str) -> list[Revision]:
+        """All PDFs of a document, oldest first."""
+        rows = self.connection.execute(
+            select(t.revisions).where(t.revisions.c.document == document).order_by(t.revisions.c.n)
+        )
+        return [_revision(row) for row in rows]
+
+    # -- signatures that wait --
+
+    def add_session(self, session: SigningSession) -> None:
+        """Keep a signature that was made and waits for its time stamp."""
+        values = _values(session)
+        actor = session.actor
+        values.pop("actor")
+        self._insert(
+            t.signing_sessions,
+            values
+            | {
+                "person": actor.id, "office": actor.office, "roles": sorted(actor.roles),
+                "chain": [base64.b64encode(der).decode() for der in session.chain],
+            },
+        )  # fmt: skip
+
+    def session(self, session: str) -> SigningSession | None:
+        """A kept signature."""
+        row = self._row(select(t.signing_sessions).where(t.signing_sessions.c.id == session))
+        return _session(row) if row else None
+
+    def end_session(self, session: str, state: str) -> bool:
+        """Finish or give up a kept signature; False when that was done before."""
+        here = (t.signing_sessions.c.id == session) & (t.signing_sessions.c.state == "signed")
+        return self.connection.execute(update(t.signing_sessions).where(here).values(state=state)).rowcount == 1
+
+    # -- reports --
+
+    def add_report(self, report: StoredReport) -> None:
+        """Keep a report as evidence; the same report again changes nothing."""
+        known = self.connection.scalar(select(t.reports.c.sha256).where(t.reports.c.sha256 == report.sha256))
+        if known is None:
+            self._insert(t.reports, _values(report))
+
+    def report(self, sha256: str) -> StoredReport | None:
+        """A kept report by its digest."""
+        row = self._row(select(t.reports).where(t.reports.c.sha256 == sha256))
+        return StoredReport(**row._mapping) if row else None
+
+    # -- consignments and deliveries --
+
+    def add_consignment(
+        self, consignment: Consignment, specification: list[dict[str, Any]], entries: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """Write an issue and its frozen list (office, hashed entry). Raises `DuplicateReference`."""
+        try:
+            self._insert(t.consignments, {**_values(consignment), "specification": specification})
+        except IntegrityError as error:
+            raise DuplicateReference(reference=consignment.sender_reference) from error
+        self.connection.execute(
+            insert(t.recipient_entries),
+            [
+                {"consignment": consignment.id, "position": n, "office": office, "entry": entry}
+                for n, (office, entry) in enumerate(entries)
+            ],
+        )
+
+    def consignment(self, consignment: str) -> Consignment | None:
+        """An issue by id."""
+        row = self._row(select(t.consignments).where(t.consignments.c.id == consignment))
+        return _consignment(row) if row else None
+
+    def consignment_of(self, document: str) -> Consignment | None:
+        """The first issue of a document."""
+        wanted = select(t.consignments).where(t.consignments.c.document == document)
+        row = self._row(wanted.order_by(t.consignments.c.submitted_at, t.consignments.c.id).limit(1))
+        return _consignment(row) if row else None
+
+    def recipient_entries(self, consignment: str) -> list[bytes]:
+        """The frozen list as hashed entries, in its order."""
+        wanted = select(t.recipient_entries.c.entry).where(t.recipient_entries.c.consignment == consignment)
+        return [bytes(e) for e in self.connection.scalars(wanted.order_by(t.recipient_entries.c.position))]
+
+    def add_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Write the recipients of an issue."""
+        self.connection.execute(insert(t.deliveries), [_delivery_values(delivery) for delivery in deliveries])
+
+    def delivery(self, delivery: str) -> Delivery | None:
+        """A recipient by id, with its arrival number."""
+        row = self._row(_deliveries().where(t.deliveries.c.id == delivery))
+        return _delivery(row) if row else None
+
+    def change_delivery(self, before: Delivery, after: Delivery) -> Delivery:
+        """Write `after` where the row is still `before`; the version counts up by one. Raises `StateChanged`."""
+        after = replace(after, version=before.version + 1)
+        here = t.deliveries.c
+        done = self.connection.execute(
+            update(t.deliveries)
+            .where(here.id == before.id, here.state == before.state, here.version == before.version)
+            .values(_delivery_values(after))
+        )
+        if done.rowcount != 1:
+            now = self.delivery(before.id)
+            raise StateChanged(state=now.state if now else "–")
+        return after
+
+    def mark_opened(self, delivery: str, at: datetime) -> bool:
+        """Remember the first opening; False when somebody opened it before. No version: it is a fact, not a state."""
+        here = (t.deliveries.c.id == delivery) & t.deliveries.c.opened_at.is_(None)
+        return self.connection.execute(update(t.deliveries).where(here).values(opened_at=at)).rowcount == 1
+
+    def deliveries(
+        self,
+        box: str,
+        office: str,
+        states: Sequence[DeliveryState] = (),
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """What came to an office (`in`) or went out from it (`out`), newest first, by cursor."""
+        here = t.deliveries.c
+        wanted = _deliveries().where((here.office if box == "in" else here.sender) == office)
+        if states:
+            wanted = wanted.where(here.state.in_(states))
+        if after:
+            wanted = wanted.where(tuple_(here.since, here.id) < _cursor_in(after))
+        rows = self.connection.execute(wanted.order_by(here.since.desc(), here.id.desc()).limit(limit + 1)).all()
+        return _page([_delivery(row) for row in rows], limit, lambda d: (d.since, d.id))
+
+    def deliveries_of(self, consignment: str) -> list[Delivery]:
+        """All recipients of an issue, by office."""
+        rows = self.connection.execute(
+            _deliveries().where(t.deliveries.c.consignment == consignment).order_by(t.deliveries.c.office)
+        )
+        return [_delivery(row) for row in rows]
+
+    def documents_by_id(self, ids: Iterable[str]) -> dict[str, Document]:
+        """Several documents at once, for lists."""
+        rows = self.connection.execute(_documents().where(t.documents.c.id.in_(list(ids))))
+        return {row.id: _document(row) for row in rows}
+
+    # -- arrivals --
+
+    def take_incoming(self, office: str, book: str, year: int, day: date) -> tuple[int, date | None]:
+        """Lock the book, count it up, and return the arrival number and the date of the one before."""
+        here = (t.books.c.office == office) & (t.books.c.book == book) & (t.books.c.year == year)
+        before = self._row(select(t.books).where(here).with_for_update())
+        if before is None:
+            try:
+                self._insert(t.books, {"office": office, "book": book, "year": year, "last": 1, "last_date": day})
+            except IntegrityError as error:
+                raise RegisterNumberTaken(number=1) from error
+            return 1, None
+        self.connection.execute(update(t.books).where(here).values(last=before.last + 1, last_date=day))
+        return before.last + 1, before.last_date
+
+    def add_incoming(self, entry: IncomingEntry) -> None:
+        """Enter an arrival for good. Raises `RegisterNumberTaken`."""
+        try:
+            self._insert(t.incoming, _values(entry))
+        except IntegrityError as error:
+            raise RegisterNumberTaken(number=entry.number) from error
+
+    def arrivals(self, office: str, book: str, year: int) -> list[IncomingEntry]:
+        """A book's rows in order."""
+        here = (t.incoming.c.office == office) & (t.incoming.c.book == book) & (t.incoming.c.year == year)
+        rows = self.connection.execute(select(t.incoming).where(here).order_by(t.incoming.c.number))
+        return [IncomingEntry(**row._mapping) for row in rows]
+
+    def add_assignment(self, assignment: Assignment) -> None:
+        """Write who works on an arrival; each change is a new version."""
+        values = _values(assignment)
+        values |= {"cooperating": list(assignment.cooperating), "for_information": list(assignment.for_information)}
+        self._insert(t.assignments, values)
+
+    def assignment(self, delivery: str) -> Assignment | None:
+        """Who works on an arrival now."""
+        wanted = select(t.assignments).where(t.assignments.c.delivery == delivery)
+        row = self._row(wanted.order_by(t.assignments.c.version.desc()).limit(1))
+        if row is None:
+            return None
+        values = dict(row._mapping)
+        values |= {"cooperating": tuple(row.cooperating), "for_information": tuple(row.for_information)}
+        return Assignment(**values)
+
+    # -- events --
+
+    def add_event(self, event: Event) -> None:
+        """Append an event, and the mark for the sequencer."""
+        values = _values(event)
+        values.pop("index")
+        self._insert(t.events, values)
+        self._insert(t.pending_events, {"event": event.id})
+
+    def last_outward_leaf(self, delivery: str) -> bytes | None:
+        """The leaf hash of the newest outward event of a delivery: what the next one names as `prev`."""
+        here = (t.events.c.delivery == delivery) & t.events.c.inward.is_(False)
+        wanted = (
+            select(t.events.c.leaf)
+            .join_from(t.events, t.pending_events, t.pending_events.c.event == t.events.c.id, isouter=True)
+            .join(t.ledger.leaves, t.ledger.leaves.c.event == t.events.c.id, isouter=True)
+            .where(here)
+        )
+        # not yet placed events are newer than placed ones; among them the order of writing counts
+        newest = wanted.order_by(
+            t.pending_events.c.n.is_(None), t.pending_events.c.n.desc(), t.ledger.leaves.c.index.desc()
+        )
+        leaf = self.connection.scalar(newest.limit(1))
+        return bytes(leaf) if leaf is not None else None
+
+    def events_of(self, *, document: str | None = None, delivery: str | None = None) -> list[Event]:
+        """The events of a document (its deliveries' too) or of one delivery, oldest first."""
+        here = t.events.c.document == document if document else t.events.c.delivery == delivery
+        leaves = t.ledger.leaves
+        rows = self.connection.execute(
+            select(t.events, leaves.c.index.label("index"))
+            .join_from(t.events, leaves, leaves.c.event == t.events.c.id, isouter=True)
+            .where(here)
+            .order_by(t.events.c.at, t.events.c.id)
+        )
+        return [Event(**{**row._mapping, "body": bytes(row.body), "leaf": bytes(row.leaf)}) for row in rows]
+
+    def event(self, event: str) -> Event | None:
+        """One event by id."""
+        leaves = t.ledger.leaves
+        row = self._row(
+            select(t.events, leaves.c.index.label("index"))
+            .join_from(t.events, leaves, leaves.c.event == t.events.c.id, isouter=True)
+            .where(t.events.c.id == event)
+        )
+        return Event(**{**row._mapping, "body": bytes(row.body), "leaf": bytes(row.leaf)}) if row else None
+
+    # -- the desk --
+
+    def document_counts(self, office: str) -> dict[str, int]:
+        """How many documents of an office stand in each state."""
+        here = t.documents.c
+        rows = self.connection.execute(
+            select(here.state, func.count()).where(here.office == office).group_by(here.state)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def waiting_for_signer(self, office: str, signer: str) -> int:
+        """How many documents wait for this leader's signature."""
+        here = t.documents.c
+        wanted = select(func.count()).where(
+            here.office == office, here.state == DocumentState.WAITING_SIGNATURE, here.signer == signer
+        )
+        return int(self.connection.scalar(wanted) or 0)
+
+    def delivery_counts(self, box: str, office: str) -> dict[str, int]:
+        """How many deliveries stand in each state, in one box of an office."""
+        here = t.deliveries.c
+        mine = (here.office if box == "in" else here.sender) == office
+        rows = self.connection.execute(select(here.state, func.count()).where(mine).group_by(here.state))
+        return {row[0]: row[1] for row in rows}
+
+    # -- inside --
+
+    def _insert(self, table: Any, values: dict[str, Any]) -> None:
+        self.connection.execute(insert(table).values(values))
+
+    def _row(self, query: Select[Any]) -> Row[Any] | None:
+        return self.connection.execute(query).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What an act writes with: rows, and jobs for after the commit. The caller commits."""
+
+    store: Store
+    jobs: Queue
+
+
+def found_document(store: Store, document: str, actor: Actor) -> Document:
+    """The actor's office's document; another office's is `NotFound`, the same as none."""
+    here = store.document(document)
+    if here is None or here.office != actor.office:
+        raise NotFound
+    return here
+
+
+def found_arrival(store: Store, delivery: str, actor: Actor) -> Delivery:
+    """A delivery to the actor's office; another's is `NotFound`, the same as none."""
+    here = store.delivery(delivery)
+    if here is None or here.office != actor.office or here.channel is not Channel.LOCAL:
+        raise NotFound
+    return here
+
+
+def _values(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _office(row: Row[Any]) -> Office:
+    return Office(**{**row._mapping, "channel": Channel(row.channel)})
+
+
+def _series(row: Row[Any]) -> NumberedSeries:
+    series = Series(row.id, row.office, row.year, row.name, row.title, row.form, row.state)
+    return NumberedSeries(series, row.last, row.last_date)
+
+
+def _number(row: Row[Any]) -> Number:
+    return Number(**row._mapping)
+
+
+_NUMBER = [column.label(f"number_{column.name}") for column in t.numbers.c]
+
+
+def _documents() -> Select[Any]:
+    return select(t.documents, *_NUMBER).join_from(
+        t.documents, t.numbers, t.numbers.c.id == t.documents.c.number, isouter=True
+    )
+
+
+def _document(row: Row[Any]) -> Document:
+    values = {column.name: getattr(row, column.name) for column in t.documents.c}
+    number = None
+    if row.number is not None:
+        number = Number(**{column.name: getattr(row, f"number_{column.name}") for column in t.numbers.c})
+    values |= {
+        "state": DocumentState(row.state), "urgency": Urgency(row.urgency), "secrecy": Secrecy(row.secrecy),
+        "number": number,
+    }  # fmt: skip
+    return Document(**values)
+
+
+def _document_values(document: Document) -> dict[str, Any]:
+    values = _values(document)
+    return values | {"number": document.number.id if document.number else None, "places": dict(document.places)}
+
+
+def _revision(row: Row[Any]) -> Revision:
+    file = FileRef(row.sha256, row.size, row.media_type, row.name)
+    return Revision(row.document, row.n, file, row.made_by, row.report_sha256, row.at, row.chain)
+
+
+def _session(row: Row[Any]) -> SigningSession:
+    values = dict(row._mapping)
+    person, office, roles = values.pop("person"), values.pop("office"), values.pop("roles")
+    values["actor"] = Actor(person, office, frozenset(Role(role) for role in roles))
+    values["chain"] = tuple(base64.b64decode(der) for der in row.chain)
+    for name in ("certificate", "digest", "attributes", "signature"):
+        values[name] = bytes(values[name])
+    return SigningSession(**values)
+
+
+def _consignment(row: Row[Any]) -> Consignment:
+    values = dict(row._mapping)
+    values.pop("specification")
+    return Consignment(**values)
+
+
+_ENTRY = [column.label(f"incoming_{column.name}") for column in t.incoming.c]
+
+
+def _deliveries() -> Select[Any]:
+    return select(t.deliveries, *_ENTRY).join_from(
+        t.deliveries, t.incoming, t.incoming.c.delivery == t.deliveries.c.id, isouter=True
+    )
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    values = {column.name: getattr(row, column.name) for column in t.deliveries.c}
+    entry = None
+    if row.incoming_id is not None:
+        entry = IncomingEntry(**{column.name: getattr(row, f"incoming_{column.name}") for column in t.incoming.c})
+    values |= {"state": DeliveryState(row.state), "channel": Channel(row.channel), "incoming": entry}
+    return Delivery(**values)
+
+
+def _delivery_values(delivery: Delivery) -> dict[str, Any]:
+    values = _values(delivery)
+    values.pop("incoming")
+    return values
+
+
+def _page(rows: list[Any], limit: int, key: Any) -> Page:
+    if len(rows) <= limit:
+        return Page(rows, None)
+    at, id_ = key(rows[limit - 1])
+    cursor = base64.urlsafe_b64encode(json.dumps([at.isoformat(), id_]).encode()).decode()
+    return Page(rows[:limit], cursor)
+
+
+def _cursor_in(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return datetime.fromisoformat(at), str(id_)
+    except (ValueError, TypeError) as error:
+        raise CursorInvalid from error
