@@ -1,0 +1,113 @@
+"""One event for each act: canonical JSON (RFC 8785) whose bytes are the leaf of the ledger (exchange page §8.1)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+
+from exchange.proof.ledger import leaf_hash
+from exchange.rules.events import INWARD, uri
+from exchange.rules.ids import new_id
+from exchange.rules.lifecycle import DELIVERY_CODES
+from exchange.rules.model import Actor, Delivery, Document, Event, FileRef, Role
+from exchange.storage.store import Transaction
+
+
+def record_document(
+    tx: Transaction,
+    type_: str,
+    actor: Actor,
+    document: Document,
+    *,
+    role: Role,
+    before: Document | None,
+    at: datetime,
+    files: Sequence[FileRef] = (),
+    consignment: str | None = None,
+    reason: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Write what happened to a document; `role` is the one acted in, `before` the document before the act."""
+    body = {
+        "from": before.state if before else None,
+        "to": document.state,
+        "version": document.version,
+        "reason": reason,
+        "parties": {"sender": document.office},
+        "data": dict(data or {}),
+    }
+    return _write(tx, type_, actor, role, body, files, at, document=document.id, consignment=consignment)
+
+
+def record_delivery(
+    tx: Transaction,
+    type_: str,
+    actor: Actor,
+    delivery: Delivery,
+    *,
+    role: Role,
+    before: Delivery | None,
+    at: datetime,
+    file: FileRef,
+    reason: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Write what happened to one recipient; outward events of a delivery form a chain by `prev`."""
+    inward = type_ in INWARD
+    prev = None if inward or before is None else tx.store.last_outward_leaf(delivery.id)
+    body = {
+        "from": before.state if before else None,
+        "to": delivery.state,
+        "version": delivery.version,
+        "code": DELIVERY_CODES.get(delivery.state),
+        "reason": reason,
+        "parties": {"sender": delivery.sender, "recipient": delivery.office},
+        "data": dict(data or {}),
+        "prev": prev.hex() if prev else None,
+    }
+    return _write(
+        tx, type_, actor, role, body, [file], at,
+        document=delivery.document, consignment=delivery.consignment, delivery=delivery.id,
+    )  # fmt: skip
+
+
+def _write(
+    tx: Transaction,
+    type_: str,
+    actor: Actor,
+    role: Role,
+    body: Mapping[str, Any],
+    files: Sequence[FileRef],
+    at: datetime,
+    *,
+    document: str,
+    consignment: str | None = None,
+    delivery: str | None = None,
+) -> Event:
+    id_ = new_id("evt", at)
+    subject = {"document": document, "consignment": consignment, "delivery": delivery}
+    canonical = rfc8785.dumps(
+        {
+            **body,
+            "v": 1,
+            "id": id_,
+            "type": type_,
+            "etsi": uri(type_),
+            "at": _instant(at),
+            "declared_at": None,
+            "subject": {kind: name for kind, name in subject.items() if name},
+            "actor": {"office": actor.office, "role": role, "id": actor.id, "client": None, "mandate": None},
+            "files": [{"sha256": file.sha256, "size": file.size} for file in files],
+        }
+    )
+    inward = type_ in INWARD
+    leaf = leaf_hash(canonical)
+    event = Event(id_, type_, at, canonical, leaf, inward, actor.office, document, consignment, delivery)
+    tx.store.add_event(event)
+    return event
+
+
+def _instant(at: datetime) -> str:
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

@@ -1,0 +1,129 @@
+"""Making a signature, in two halves: the key signs at once, the time stamp may come later.
+
+No transaction is open here. What the limited process prepared is hashed again outside before the key signs.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from exchange.acts.tools import Tools
+from exchange.errors import SignatureInvalid
+from exchange.rules.model import FileRef, Revision, StoredReport
+from keys.errors import RevocationUnavailable
+from keys.model import RevocationData, Signer
+from keys.timestamps import token_certificates, token_time
+from signing.model import LEADER_FIELD, SEAL_FIELD, PreparedSignature, Report, SignaturePurpose, SignIntent
+from signing.report import report_json
+from signing.sign import (
+    check_prepared,
+    finish_signature,
+    finish_timestamp,
+    prepare_signature,
+    prepare_timestamp,
+    unsigned_token_digest,
+)
+from signing.verify import certificates_in, verify_pdf
+
+FIELDS = {SignaturePurpose.LEADER: LEADER_FIELD, SignaturePurpose.SEAL: SEAL_FIELD}
+MEDIA_TYPE = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSignature:
+    """A raw signature over a prepared PDF: all that is needed to finish the file without the key."""
+
+    purpose: SignaturePurpose
+    base: FileRef
+    prepared: PreparedSignature
+    signature: bytes
+    certificate: bytes
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFile:
+    """A finished signed PDF that was kept, and what our own verifier said about it."""
+
+    file: FileRef
+    certificate: bytes
+    report: Report
+    stored: StoredReport
+
+
+def make_signature(
+    tools: Tools,
+    revision: Revision,
+    purpose: SignaturePurpose,
+    signer: Signer,
+    *,
+    image: bytes,
+    name: str,
+    at: datetime,
+    reason: str | None = None,
+) -> MadeSignature:
+    """Prepare the current revision, make sure of what was prepared, and let the key sign it.
+
+    Raises the errors of `signing` (the file) and of `keys` (the key).
+    """
+    pdf = tools.blobs.get(revision.file.sha256)
+    intent = SignIntent(purpose, FIELDS[purpose], image, name, at, reason)
+    prepared = tools.run(prepare_signature, pdf, intent, signer.certificate, signer.chain)
+    check_prepared(prepared, signer.certificate, extends=pdf)
+    signature = signer.sign(prepared.attributes)
+    return MadeSignature(purpose, revision.file, prepared, signature, signer.certificate, signer.chain)
+
+
+def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, at: datetime) -> SignedFile:
+    """Stamp the signature, put it and its proof into the file (B-LT; B-LTA for a seal), check the result, keep it.
+
+    Raises `TsaUnavailable` or `RevocationUnavailable` when an authority is away: `made` can be completed later.
+    """
+    token = tools.tsa.stamp(unsigned_token_digest(made.signature))
+    stamper = token_certificates(token)[0]
+    revocation = tools.revocation.about([made.certificate, stamper], tools.trust, at=at)
+    pdf = tools.run(
+        finish_signature, made.prepared, signature=made.signature, certificate=made.certificate, chain=made.chain,
+        token=token, revocation=revocation,
+    )  # fmt: skip
+    if made.purpose is SignaturePurpose.SEAL:
+        pdf = _stamped_for_the_long_term(tools, pdf)
+    return _checked(tools, made, pdf, office_code, max(at, token_time(token)))
+
+
+def check_file(tools: Tools, pdf: bytes, *, office_code: str | None, at: datetime) -> tuple[Report, StoredReport]:
+    """The verdict on a PDF with whatever revocation answers can be had now, as a report to keep."""
+    report = tools.run(
+        verify_pdf, pdf, at=at, trust=tools.trust, revocation=known_revocation(tools, pdf, at), office_code=office_code
+    )
+    return report, stored_report(report, at)
+
+
+def known_revocation(tools: Tools, pdf: bytes, at: datetime) -> RevocationData:
+    """Fresh answers about every certificate in the file; what could not be asked is left to the proof in the file."""
+    certificates = tools.run(certificates_in, pdf)
+    try:
+        return tools.revocation.about(certificates, tools.trust, at=at)
+    except RevocationUnavailable as missing:
+        return missing.found or RevocationData()
+
+
+def stored_report(report: Report, at: datetime) -> StoredReport:
+    """A report as evidence: its canonical bytes under their digest."""
+    body = report_json(report)
+    digest = hashlib.sha256(body).hexdigest()
+    return StoredReport(digest, report.file_sha256, report.inputs_sha256, report.verdict, body, at)
+
+
+def _stamped_for_the_long_term(tools: Tools, pdf: bytes) -> bytes:
+    prepared = tools.run(prepare_timestamp, pdf)
+    return finish_timestamp(prepared, token=tools.tsa.stamp(prepared.digest))
+
+
+def _checked(tools: Tools, made: MadeSignature, pdf: bytes, office_code: str, at: datetime) -> SignedFile:
+    """Our own verifier is the first reader of what we made; what it does not find valid never leaves."""
+    if hashlib.sha256(pdf[: made.base.size]).hexdigest() != made.base.sha256:
+        raise SignatureInvalid
+    report, stored = check_file(tools, pdf, office_code=office_code, at=at)
+    file = FileRef(tools.blobs.put(pdf), len(pdf), MEDIA_TYPE, made.base.name)
+    return SignedFile(file, made.certificate, report, stored)

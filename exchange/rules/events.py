@@ -1,0 +1,87 @@
+"""The types of events, as data: the ETSI name where EN 319 522 has one, and who may see them (exchange page §8.2)."""
+
+from collections.abc import Mapping
+
+ETSI = "http://uri.etsi.org/19522/Event/"
+OWN = "urn:congvan:event:"
+
+ETSI_NAMES: Mapping[str, str] = {
+    "consignment.submitted": "SubmissionAcceptance",
+    "delivery.consigned": "ContentConsignment",
+    "delivery.opened": "ContentAccessTracking",
+    "delivery.registered": "ConsignmentAcceptance",
+    "delivery.refused": "ConsignmentRejection",
+}
+"""Which of our acts fits which name is to be checked against EN 319 522-1 (background)."""
+
+INWARD = frozenset(
+    {
+        "document.drafted",
+        "document.edited",
+        "document.reopened",
+        "document.mark_declared_harmless",
+        "document.submitted_for_signature",
+        "document.returned",
+        "desk.assigned",
+    }
+)
+"""Seen by their own office only."""
+
+TYPES = (
+    "document.drafted",
+    "document.edited",
+    "document.reopened",
+    "document.mark_declared_harmless",
+    "document.submitted_for_signature",
+    "document.signed",
+    "document.returned",
+    "document.numbered",
+    "number.voided",
+    "document.sealed",
+    "document.issued",
+    "document.cancelled",
+    "consignment.submitted",
+    "delivery.consigned",
+    "delivery.opened",
+    "delivery.registered",
+    "desk.assigned",
+    "delivery.assigned",
+    "delivery.processing",
+    "delivery.completed",
+    "delivery.refused",
+)
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "document.drafted": ("Soạn dự thảo", "Drafted"),
+    "document.edited": ("Sửa dự thảo", "Draft edited"),
+    "document.reopened": ("Sửa lại thành dự thảo", "Reopened as draft"),
+    "document.mark_declared_harmless": ("Văn thư xác nhận không phải dấu mật", "Clerk declared: no secrecy mark"),
+    "document.submitted_for_signature": ("Trình ký", "Submitted for signature"),
+    "document.signed": ("Lãnh đạo đã ký", "Signed by the leader"),
+    "document.returned": ("Trả lại người soạn", "Returned to the author"),
+    "document.numbered": ("Cấp số", "Numbered"),
+    "number.voided": ("Hủy số", "Number voided"),
+    "document.sealed": ("Đóng dấu (ký số cơ quan)", "Sealed"),
+    "document.issued": ("Phát hành", "Issued"),
+    "document.cancelled": ("Hủy văn bản", "Cancelled"),
+    "consignment.submitted": ("Đã gửi", "Sent"),
+    "delivery.consigned": ("Đã đến", "Arrived in the box"),
+    "delivery.opened": ("Đã mở xem", "Opened"),
+    "delivery.registered": ("Tiếp nhận", "Registered"),
+    "desk.assigned": ("Phân công (nội bộ)", "Assigned (inside)"),
+    "delivery.assigned": ("Phân công xử lý", "Assigned"),
+    "delivery.processing": ("Đang xử lý", "Work has begun"),
+    "delivery.completed": ("Hoàn thành", "Completed"),
+    "delivery.refused": ("Trả lại", "Refused"),
+}
+
+
+def uri(type_: str) -> str:
+    """The name of an event type for the world outside."""
+    known = ETSI_NAMES.get(type_)
+    return ETSI + known if known else OWN + type_
+
+
+def words(type_: str, language: str) -> str:
+    """What an event is called on the page."""
+    return WORDS[type_][0 if language == "vi" else 1]
