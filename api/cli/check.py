@@ -41,7 +41,9 @@ def add_to(app: typer.Typer) -> None:
 def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     trust: Trust = None,
-    pilot: Annotated[bool, typer.Option(help="Các gốc này là của hệ thống thử nghiệm. / These roots are a pilot's.")] = False,
+    pilot: Annotated[
+        bool, typer.Option(help="Các gốc này là của hệ thống thử nghiệm. / These roots are a pilot's.")
+    ] = False,
     at: Annotated[datetime | None, typer.Option(help="Thời điểm kiểm tra (UTC). / Moment of the check (UTC).")] = None,
     language: Language = "vi",
     json: Annotated[bool, typer.Option("--json", help="In báo cáo JSON. / Print the JSON report.")] = False,

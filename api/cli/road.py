@@ -17,7 +17,8 @@ Document = Annotated[str, typer.Argument(help="Mã văn bản (doc_…). / Docum
 Delivery = Annotated[str, typer.Argument(help="Mã nơi nhận (dlv_…). / Delivery id.")]
 Reason = Annotated[str, typer.Option(help="Lý do. / Reason.")]
 Pin = Annotated[
-    str, typer.Option(prompt="Mã PIN", hide_input=True, help="Mã PIN; nên để chương trình hỏi. / Better typed when asked.")
+    str,
+    typer.Option(prompt="Mã PIN", hide_input=True, help="Mã PIN; nên để chương trình hỏi. / Better typed when asked."),
 ]
 
 _session = Path(typer.get_app_dir("congvan")) / "session"
@@ -243,6 +244,7 @@ def _print(value: Json) -> None:
 
 def _refusals_said(command: Callable[..., None]) -> Callable[..., None]:
     """A refusal is one sentence and exit status 1, never a stack trace."""
+
     @wraps(command)
     def said(*args: Any, **kwargs: Any) -> None:
         try:

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.children import Child, end_with_parent
@@ -23,46 +23,44 @@ from keys.authority import PilotAuthority
 LARGEST_REQUEST = 64 * 1024
 
 
-def create_authority_app(authority: PilotAuthority, now: Callable[[], datetime]) -> Starlette:
-    """The answers of one authority as a web app: `/tsa`, `/ocsp`, `/ca.crl`, `/root.crl`, `/ca.cer`, `/livez`."""
+class KeptAuthority:
+    """The authority in a file, read again when somebody has issued or revoked since."""
 
-    async def answered(request: Request, answer: Callable[[bytes, datetime], bytes], media_type: str) -> Response:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at = 0
+        self._authority: PilotAuthority | None = None
+
+    def current(self) -> PilotAuthority:
+        """The authority as the file has it now."""
+        changed = self._file.stat().st_mtime_ns
+        if self._authority is None or changed != self._read_at:
+            self._authority = PilotAuthority.from_bytes(self._file.read_bytes())
+            self._read_at = changed
+        return self._authority
+
+
+def create_authority_app(kept: KeptAuthority, now: Callable[[], datetime]) -> Starlette:
+    """The answers of one authority as a web application, and `/livez`."""
+
+    async def answer(request: Request) -> Response:
         body = await request.body()
         if len(body) > LARGEST_REQUEST:
             return Response(status_code=413)
-        return Response(await run_in_threadpool(answer, body, now()), media_type=media_type)
-
-    async def tsa(request: Request) -> Response:
-        return await answered(request, authority.answer_timestamp, "application/timestamp-reply")
-
-    async def ocsp(request: Request) -> Response:
-        return await answered(request, authority.answer_ocsp, "application/ocsp-response")
-
-    def issuing_crl(_: Request) -> Response:
-        return Response(authority.crl(now()), media_type="application/pkix-crl")
-
-    def root_crl(_: Request) -> Response:
-        return Response(authority.root_crl(now()), media_type="application/pkix-crl")
+        found = await run_in_threadpool(kept.current().answer, f"/{request.path_params['path']}", body, now())
+        return Response(found[1], media_type=found[0]) if found else Response(status_code=404)
 
     def alive(_: Request) -> Response:
-        return Response("ok", media_type="text/plain")
+        return PlainTextResponse("ok")
 
-    return Starlette(
-        routes=[
-            Route("/tsa", tsa, methods=["POST"]),
-            Route("/ocsp", ocsp, methods=["POST"]),
-            Route("/ca.crl", issuing_crl),
-            Route("/root.crl", root_crl),
-            Route("/livez", alive),
-        ]
-    )
+    return Starlette(routes=[Route("/livez", alive), Route("/{path:path}", answer, methods=["GET", "POST"])])
 
 
 def serve_authority(file: Path, port: int, now: Callable[[], datetime]) -> None:
     """Answer for the authority kept in `file` until this process is ended."""
     end_with_parent()
-    authority = PilotAuthority.from_bytes(file.read_bytes())
-    uvicorn.run(create_authority_app(authority, now), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    app = create_authority_app(KeptAuthority(file), now)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
 
 
 def start_authority(file: Path, port: int) -> Child:

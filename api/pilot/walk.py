@@ -112,7 +112,9 @@ class Walk:
     def _see_states(self, document: str, consignment: Json) -> Json:
         with self.person("vanthu.huyen") as clerk:
             rows = clerk.deliveries(consignment["id"])
-            seen = {state: sum(row["state"] == state for row in rows) for state in ("completed", "refused", "consigned")}
+            seen = {
+                state: sum(row["state"] == state for row in rows) for state in ("completed", "refused", "consigned")
+            }
             held = seen["completed"] == 1 and seen["refused"] == 1 and sum(seen.values()) == len(rows)
             words = f"1 hoàn thành, 1 trả lại, {seen['consigned']} chờ tiếp nhận"
             self._require(held and all(row["why"]["what"] for row in rows), "10. Theo dõi gửi – nhận", words)

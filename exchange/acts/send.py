@@ -1,4 +1,4 @@
-"""Issue a document to a frozen list of recipients; each gets its delivery in the same transaction (exchange page §4)."""
+"""Issue to a frozen list of recipients; each gets its delivery in the same transaction (exchange page §4)."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,0 +1,140 @@
+"""The web application: every way in by HTTP, with what holds for all of them (ids, headers, limits, errors, health)."""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+import api.pages
+import api.v1
+from api.errors import BodyTooLarge, Internal, Malformed
+from api.logs import REQUESTS, SECONDS, registry
+from api.pages.problems import show
+from api.pages.render import language_of
+from api.problems import ROOM_ERRORS, RoomError, problem_of
+from api.wiring import Parts
+from exchange.errors import NotFound
+
+log = structlog.get_logger("congvan.http")
+STATIC = Path(__file__).parent / "pages" / "static"
+WORKER_SILENT = timedelta(seconds=30)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The service as an ASGI application over running parts."""
+    app = FastAPI(title="Công Văn", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.state.parts = parts
+    app.middleware("http")(_every_request)
+    for kind in ROOM_ERRORS:
+        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.get("/livez", include_in_schema=False)(_alive)
+    app.get("/readyz", include_in_schema=False)(_ready)
+    app.get("/metrics", include_in_schema=False)(_metrics)
+    app.include_router(api.v1.router)
+    app.include_router(api.pages.router)
+    return app
+
+
+async def _every_request(request: Request, follow: Next) -> Response:
+    """A trace id, a size limit, security headers, one log line and the numbers of each request."""
+    trace = uuid4().hex
+    request.state.trace = trace
+    structlog.contextvars.bind_contextvars(trace=trace)
+    begun = time.monotonic()
+    try:
+        response = _too_large(request) or await follow(request)
+    except Exception:
+        log.exception("unknown-error", method=request.method, path=request.url.path)
+        response = answer_error(request, Internal())
+    finally:
+        structlog.contextvars.unbind_contextvars("trace")
+    seconds = time.monotonic() - begun
+    route = getattr(request.scope.get("route"), "path", "–")
+    REQUESTS.labels(request.method, route, response.status_code).inc()
+    SECONDS.labels(route).observe(seconds)
+    log.info(
+        "request", method=request.method, path=request.url.path, status=response.status_code,
+        milliseconds=round(seconds * 1000, 1), trace=trace,
+    )  # fmt: skip
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-Id"] = trace
+    if "cache-control" not in response.headers and not request.url.path.startswith("/static"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _too_large(request: Request) -> Response | None:
+    """Refuse by the length that is announced; the server refuses what is longer than announced."""
+    limit_mb = request.app.state.parts.settings.upload_limit_mb + 1
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) <= limit_mb * 1024 * 1024:
+        return None
+    return answer_error(request, BodyTooLarge(limit_mb=limit_mb - 1))
+
+
+def answer_error(request: Request, error: RoomError) -> Response:
+    """A problem document for programs, a page for people."""
+    if not request.url.path.startswith("/api/"):
+        return show(request, error)
+    status, problem = problem_of(error, language_of(request), instance=request.url.path, trace=request.state.trace)
+    headers = {"Retry-After": str(error.gaps.get("seconds", 2))} if problem["retryable"] else None
+    return JSONResponse(problem, status, headers, media_type="application/problem+json")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ROOM_ERRORS)  # noqa: S101 - registered for these only
+    return answer_error(request, error)
+
+
+def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this only
+    where = ", ".join(sorted({".".join(str(step) for step in one["loc"]) for one in error.errors()}))
+    return answer_error(request, Malformed(what=where[:200]))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this only
+    if error.status_code == 404:
+        return answer_error(request, NotFound())
+    return answer_error(request, Malformed(what=str(error.detail)[:200]))
+
+
+def _alive() -> Response:
+    return PlainTextResponse("ok")
+
+
+def _ready(request: Request) -> Response:
+    """Ready when the database answers and a worker is alive."""
+    parts: Parts = request.app.state.parts
+    with parts.read() as reading:
+        beat = reading.people.latest_beat()
+    if beat is None or parts.now() - beat > WORKER_SILENT:
+        return PlainTextResponse("no worker", 503)
+    return PlainTextResponse("ok")
+
+
+def _metrics() -> Response:
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

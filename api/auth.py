@@ -1,0 +1,89 @@
+"""Who is calling: session cookie or bearer token, and the checks that a form came from our own page."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Response
+
+from api.accounts import Caller, caller_of, same_word
+from api.errors import CsrfRefused, Unauthenticated
+from api.wiring import Parts
+
+COOKIE = "congvan_session"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def parts_of(request: Request) -> Parts:
+    """The running parts behind this application."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def token_of(request: Request) -> str | None:
+    """The session token of a request, from its header or cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return request.cookies.get(COOKIE)
+
+
+async def current_caller(request: Request) -> Caller:
+    """Who calls; raises `Unauthenticated`, or `CsrfRefused` for a cookie call that another site could have made."""
+    from starlette.concurrency import run_in_threadpool
+
+    token = token_of(request)
+    if token is None:
+        raise Unauthenticated
+    caller = await run_in_threadpool(caller_of, parts_of(request), token)
+    if request.method not in SAFE and "authorization" not in request.headers:
+        require_same_site(request)
+        sent = request.headers.get("x-csrf-token") or await _form_word(request)
+        if not same_word(sent or "", caller.csrf):
+            raise CsrfRefused
+    return caller
+
+
+async def optional_caller(request: Request) -> Caller | None:
+    """Who calls, or None for a visitor."""
+    try:
+        return await current_caller(request)
+    except Unauthenticated:
+        return None
+
+
+def require_same_site(request: Request) -> None:
+    """Raises `CsrfRefused` when the browser says that the request came from elsewhere."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise CsrfRefused
+    origin = request.headers.get("origin")
+    if origin is not None and origin != "null" and urlsplit(origin).netloc != request.headers.get("host"):
+        raise CsrfRefused
+
+
+def set_session_cookie(request: Request, response: Response, token: str) -> None:
+    """Give the browser its session."""
+    parts = parts_of(request)
+    response.set_cookie(
+        COOKIE, token, max_age=parts.settings.session_hours * 3600, path="/", httponly=True, samesite="strict",
+        secure=parts.settings.secure_cookies,
+    )  # fmt: skip
+
+
+def drop_session_cookie(response: Response) -> None:
+    """Take the browser's session away."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+
+async def _form_word(request: Request) -> str | None:
+    if not request.headers.get("content-type", "").startswith(
+        ("application/x-www-form-urlencoded", "multipart/form-data")
+    ):
+        return None
+    value = (await request.form()).get("csrf")
+    return value if isinstance(value, str) else None
+
+
+Me = Annotated[Caller, Depends(current_caller)]
+Anyone = Annotated[Caller | None, Depends(optional_caller)]
+Running = Annotated[Parts, Depends(parts_of)]

@@ -1,0 +1,532 @@
+"""What people and programs do, as every way in calls it: work first (files, keys, network), then one act in one transaction.
+
+Each function takes the running parts, who calls, which request it is (`Asked`) and checked values; it returns the `Answer`
+that is stored under the request's key and given again for a repeat. The acts themselves stand in `exchange.acts`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+
+from api import schemas
+from api.accounts import Caller
+from api.idempotency import Answer, Asked
+from api.wiring import Parts, Writing
+from exchange.acts import desk, issue, prove, receive, send, sequence
+from exchange.acts.signature import (
+    MadeSignature,
+    SignedFile,
+    check_file,
+    complete_signature,
+    make_signature,
+)
+from exchange.errors import (
+    CertificateMissing,
+    EvidencePending,
+    NotFound,
+    PersonUnknown,
+    SignerUnknown,
+    StateChanged,
+    UploadIncomplete,
+    UploadOffset,
+)
+from exchange.rules.acceptance import require_name, require_unclassified
+from exchange.rules.calendar import local_day
+from exchange.rules.ids import new_id
+from exchange.rules.model import Delivery, Document, Draft, Event, Group, Role, StoredReport, Upload
+from exchange.storage.store import found_arrival
+from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
+from keys.model import KeyRecord, Purpose
+from signing.errors import TooLarge
+from signing.model import Report, SignaturePurpose
+from signing.pictures import page_picture
+
+T = TypeVar("T")
+AWAY = (TsaUnavailable, RevocationUnavailable, TimestampRejected)
+"""What may pass: a signature already made waits for it."""
+
+
+# -- uploads --
+
+
+def begin_upload(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewUpload) -> Answer:
+    """Promise bytes; they come in pieces."""
+    issue.require_author(caller.actor)
+    require_name(body.name)
+    issue.require_pdf(body.media_type)
+    if body.size > parts.settings.upload_limit_mb * 1024 * 1024:
+        raise TooLarge(limit_mb=parts.settings.upload_limit_mb)
+    at = parts.now()
+    upload = Upload(
+        new_id("upl", at), caller.actor.office, caller.actor.id, body.name, body.size, body.sha256, body.media_type,
+        done=False, created_at=at,
+    )  # fmt: skip
+
+    def act(writing: Writing, _: None) -> Answer:
+        writing.tx.store.add_upload(upload)
+        return Answer(201, upload_json(upload, 0), {"Location": f"/api/v1/uploads/{upload.id}"})
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def append_upload(parts: Parts, caller: Caller, upload_id: str, offset: int, piece: bytes) -> dict[str, Any]:
+    """Take one piece; when all have come, keep them under their digest."""
+    upload = found_upload(parts, caller, upload_id)
+    held = upload.size if upload.done else parts.blobs.upload_size(upload.id)
+    if offset != held or held + len(piece) > upload.size:
+        raise UploadOffset(offset=held)
+    if not upload.done:
+        held = parts.blobs.upload_append(upload.id, offset, piece)
+        if held == upload.size:
+            _finish_upload(parts, upload)
+    return upload_json(upload, held)
+
+
+def upload_state(parts: Parts, caller: Caller, upload_id: str) -> dict[str, Any]:
+    """How far an upload has come."""
+    upload = found_upload(parts, caller, upload_id)
+    return upload_json(upload, upload.size if upload.done else parts.blobs.upload_size(upload.id))
+
+
+def drop_upload(parts: Parts, caller: Caller, upload_id: str) -> None:
+    """Forget what has come of an upload."""
+    parts.blobs.upload_drop(found_upload(parts, caller, upload_id).id)
+
+
+def found_upload(parts: Parts, caller: Caller, upload_id: str) -> Upload:
+    """The caller's own upload; anybody else's is `NotFound`."""
+    with parts.read() as reading:
+        upload = reading.exchange.upload(upload_id)
+    if upload is None or (upload.person, upload.office) != (caller.actor.id, caller.actor.office):
+        raise NotFound
+    return upload
+
+
+def upload_json(upload: Upload, offset: int) -> dict[str, Any]:
+    """An upload as it is answered."""
+    return {"id": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256, "offset": offset}
+
+
+def _finish_upload(parts: Parts, upload: Upload) -> None:
+    parts.blobs.upload_finish(upload.id, upload.sha256)
+    with parts.write() as writing:
+        writing.tx.store.finish_upload(upload.id)
+
+
+# -- documents --
+
+
+def draft(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewDocument) -> Answer:
+    """Make a draft of an upload that is whole."""
+    issue.require_author(caller.actor)
+    wanted, signer_name = _draft_words(parts, caller, body)
+
+    def work() -> issue.PreparedFile:
+        upload = found_upload(parts, caller, body.upload)
+        if not upload.done:
+            raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
+        places = body.places.value() if body.places else None
+        return issue.prepare_draft(parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places)
+
+    def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
+        document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
+        answer = _document(writing, document, event)
+        return replace(answer, status=201, headers={**answer.headers, "Location": f"/api/v1/documents/{document.id}"})
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def draft_of_bytes(parts: Parts, caller: Caller, asked: Asked, name: str, data: bytes, words: dict[str, Any]) -> Answer:
+    """Make a draft of bytes that came in one form: an upload and a draft in one."""
+    issue.require_author(caller.actor)
+    require_name(name)
+    body = schemas.NewDocument(upload="", **words)
+    wanted, signer_name = _draft_words(parts, caller, body)
+
+    def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
+        document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
+        return replace(_document(writing, document, event), status=201)
+
+    return parts.run(caller.actor, asked, lambda: issue.prepare_draft(parts.tools(), data, name=name), act)
+
+
+def edit(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, body: schemas.DocumentChange
+) -> Answer:
+    """Change a draft, its file or its places; a returned document becomes a draft again."""
+    with parts.read() as reading:
+        before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
+        revision = issue.current(reading.exchange, before)
+        first = reading.exchange.revisions(before.id)
+    drafts = [r for r in first if r.chain == before.chain and r.made_by == "draft"]
+    wanted = Draft(
+        type=body.type or before.type,
+        subject=body.subject or before.subject,
+        signer=body.signer or before.signer,
+        urgency=body.urgency or before.urgency,
+        secrecy=body.secrecy or before.secrecy,
+        not_classified=bool(body.not_classified),
+    )
+    signer_name = _signer_name(parts, caller, wanted.signer)
+
+    def work() -> issue.PreparedFile | None:
+        places = body.places.value() if body.places else None
+        if body.upload is not None:
+            upload = found_upload(parts, caller, body.upload)
+            if not upload.done:
+                raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
+            return issue.prepare_draft(parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places)
+        base = drafts[-1] if drafts else revision
+        return issue.prepare_again(parts.tools(), base, places) if places else None
+
+    def act(writing: Writing, prepared: issue.PreparedFile | None) -> Answer:
+        changed = issue.edit(writing.tx, caller.actor, document, version, wanted, signer_name, prepared, at=parts.now())
+        return _document(writing, *changed)
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def submit(parts: Parts, caller: Caller, asked: Asked, document: str, version: int) -> Answer:
+    """Ask the leader to sign."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        return _document(writing, *issue.submit(writing.tx, caller.actor, document, version, at=parts.now()))
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def sign(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str) -> Answer:
+    """The leader signs with the key in the vault."""
+    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.LEADER)
+
+
+def seal(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str) -> Answer:
+    """The clerk seals with the office's key, opened by the clerk's own PIN."""
+    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.SEAL)
+
+
+def number(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, series: str, day: date | None
+) -> Answer:
+    """Take the next number: fill it in first, take it in the transaction, and do both again when it moved."""
+    on = day or local_day(parts.now())
+
+    def work() -> tuple[issue.NextNumber, Any]:
+        with parts.read() as reading:
+            before = issue.moving(reading.exchange, "number", caller.actor, document, version)
+            following = issue.next_number(reading.exchange, caller.actor, series, on)
+            revision = issue.current(reading.exchange, before)
+        return following, issue.number_file(parts.tools(), revision, following.written, on)
+
+    def act(writing: Writing, made: tuple[issue.NextNumber, Any]) -> Answer:
+        following, filled = made
+        numbered = issue.number(
+            writing.tx, caller.actor, document, version, series, on, filled, following, at=parts.now()
+        )
+        return _document(writing, *numbered)
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def give_back(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, reason: str) -> Answer:
+    """Return to the author."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        return _document(writing, *issue.return_(writing.tx, caller.actor, document, version, reason, at=parts.now()))
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def cancel(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, reason: str) -> Answer:
+    """Give a document up before issue."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        return _document(writing, *issue.cancel(writing.tx, caller.actor, document, version, reason, at=parts.now()))
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def send_out(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, body: schemas.IssueAsked
+) -> Answer:
+    """Issue to recipients; what the sealed file says is checked once more before."""
+
+    def work() -> Report:
+        with parts.read() as reading:
+            before = issue.moving(reading.exchange, "issue", caller.actor, document, version)
+            revision = issue.current(reading.exchange, before)
+        pdf = parts.blobs.get(revision.file.sha256)
+        return check_file(parts.tools(), pdf, office_code=caller.actor.office, at=parts.now())[0]
+
+    def act(writing: Writing, report: Report) -> Answer:
+        at = parts.now()
+        after, consignment, deliveries, event = send.issue(
+            writing.tx, caller.actor, document, version, body.specs(), report=report, on=local_day(at), at=at,
+            due=body.due, sender_reference=body.sender_reference, partial=body.partial,
+        )  # fmt: skip
+        told = schemas.consignment_json(consignment, after, deliveries)
+        told["event"] = {"id": event.id, "leaf": event.leaf.hex()}
+        return Answer(201, told, {"Location": f"/api/v1/consignments/{consignment.id}"})
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def make_group(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewGroup) -> Answer:
+    """Save a list of recipients."""
+    group = Group(new_id("grp", parts.now()), caller.actor.office, body.name, tuple(dict.fromkeys(body.members)))
+
+    def act(writing: Writing, _: None) -> Answer:
+        writing.tx.store.add_group(group)
+        return Answer(201, {"id": group.id, "name": group.name, "members": list(group.members)})
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+# -- arrivals --
+
+
+def open_arrival(parts: Parts, caller: Caller, delivery: str) -> Delivery:
+    """A person looks at an arrival: the first look is a fact."""
+    with parts.read() as reading:
+        here = found_arrival(reading.exchange, delivery, caller.actor)
+    if here.opened_at is not None or caller.actor.roles <= {Role.AUDITOR}:
+        return here
+    with parts.write() as writing:
+        return receive.opened(writing.tx, caller.actor, delivery, at=parts.now())[0]
+
+
+def register(
+    parts: Parts, caller: Caller, asked: Asked, delivery: str, version: int, body: schemas.RegisterAsked
+) -> Answer:
+    """Take an arrival on with its number; the check on arrival is kept as evidence."""
+    on = body.incoming_date or local_day(parts.now())
+
+    def work() -> tuple[Report, StoredReport]:
+        with parts.read() as reading:
+            receive.moving(reading.exchange, "register", caller.actor, delivery, version)
+        return check_arrival(parts, caller, delivery)
+
+    def act(writing: Writing, checked: tuple[Report, StoredReport]) -> Answer:
+        report, stored = checked
+        after, event = receive.register(
+            writing.tx, caller.actor, delivery, version, sha256=body.sha256, report=stored, incoming_date=on,
+            at=parts.now(), book=body.book,
+        )  # fmt: skip
+        answer = _delivery(after, event)
+        return replace(answer, body=answer.body | {"report": schemas.report_json(report, stored.sha256)})
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def check_arrival(parts: Parts, caller: Caller, delivery: str) -> tuple[Report, StoredReport]:
+    """The verdict on what arrived, as of now."""
+    with parts.read() as reading:
+        here = found_arrival(reading.exchange, delivery, caller.actor)
+        file = receive.sent_file(reading.exchange, here)
+    return check_file(parts.tools(), parts.blobs.get(file.sha256), office_code=here.sender, at=parts.now())
+
+
+def refuse(
+    parts: Parts, caller: Caller, asked: Asked, delivery: str, version: int, body: schemas.RefuseAsked
+) -> Answer:
+    """Send an arrival back with a reason."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        refused = receive.refuse(
+            writing.tx, caller.actor, delivery, version, reason_code=body.reason_code, reason=body.reason,
+            at=parts.now(),
+        )  # fmt: skip
+        return _delivery(*refused)
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def assign(
+    parts: Parts, caller: Caller, asked: Asked, delivery: str, version: int, body: schemas.AssignAsked
+) -> Answer:
+    """Put somebody of the office in charge."""
+    named = {body.lead, *body.cooperating, *body.for_information}
+    with parts.read() as reading:
+        known = {person.id for person in reading.people.people_of(caller.actor.office)}
+    if not named <= known:
+        raise PersonUnknown
+
+    def act(writing: Writing, _: None) -> Answer:
+        assigned = desk.assign(
+            writing.tx, caller.actor, delivery, version, lead=body.lead, cooperating=tuple(body.cooperating),
+            for_information=tuple(body.for_information), due=body.due, instruction=body.instruction, at=parts.now(),
+        )  # fmt: skip
+        return _delivery(*assigned)
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def start(parts: Parts, caller: Caller, asked: Asked, delivery: str, version: int) -> Answer:
+    """Begin the work."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        return _delivery(*desk.start(writing.tx, caller.actor, delivery, version, at=parts.now()))
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+def complete(parts: Parts, caller: Caller, asked: Asked, delivery: str, version: int) -> Answer:
+    """End the work."""
+
+    def act(writing: Writing, _: None) -> Answer:
+        return _delivery(*desk.complete(writing.tx, caller.actor, delivery, version, at=parts.now()))
+
+    return parts.run(caller.actor, asked, lambda: None, act)
+
+
+# -- checking and proving --
+
+
+def verify(parts: Parts, pdf: bytes) -> Report:
+    """The verdict on any PDF; nothing is kept."""
+    return check_file(parts.tools(), pdf, office_code=None, at=parts.now())[0]
+
+
+def evidence_pack(parts: Parts, caller: Caller, document: str) -> bytes:
+    """The pack of a document for the caller's office; events that still wait for their place get it now."""
+    with parts.read() as reading:
+        try:
+            return prove.make_pack(parts.tools(), reading.exchange, document, caller.actor, at=parts.now())
+        except EvidencePending:
+            pass
+    while sequence_once(parts):
+        pass
+    stamp_newest(parts)
+    with parts.read() as reading:
+        return prove.make_pack(parts.tools(), reading.exchange, document, caller.actor, at=parts.now())
+
+
+def picture(parts: Parts, sha256: str, page: int, width: int) -> bytes:
+    """A page as a PNG, drawn in the limited process."""
+    png: bytes = parts.sandbox.run(page_picture, parts.blobs.get(sha256), page, width=width)
+    return png
+
+
+# -- what the worker does --
+
+
+def sequence_once(parts: Parts) -> bool:
+    """Give waiting events their places; True while there may be more."""
+    try:
+        with parts.write() as writing:
+            made = sequence.sequence(writing.tx, log_key=parts.log_key, origin=parts.origin, at=parts.now())
+    except StateChanged:
+        return True
+    return made is not None
+
+
+def stamp_newest(parts: Parts) -> None:
+    """Have the newest checkpoint stamped, if it is not yet; an authority that is away leaves it for the next time."""
+    with parts.read() as reading:
+        checkpoint = sequence.to_stamp(reading.exchange)
+    if checkpoint is None:
+        return
+    try:
+        token = sequence.stamp(parts.tools(), checkpoint)
+    except (TsaUnavailable, TimestampRejected):
+        return
+    with parts.write() as writing:
+        sequence.keep_stamp(writing.tx, checkpoint.size, token, at=parts.now())
+
+
+def finish_signature(parts: Parts, payload: Mapping[str, Any]) -> None:
+    """Job: finish a file whose signature was made while the time-stamp authority was away. Raises what is still away."""
+    tools = parts.tools()
+    with parts.read() as reading:
+        session = reading.exchange.session(str(payload["session"]))
+        if session is None or session.state != "signed":
+            return
+        made = issue.held_signature(tools, reading.exchange, session)
+    signed = complete_signature(tools, made, office_code=session.actor.office, at=parts.now())
+    with parts.write() as writing:
+        issue.finish_held(writing.tx, session.id, signed, at=parts.now())
+
+
+JOBS: Mapping[str, Callable[[Parts, Mapping[str, Any]], None]] = {"finish_signature": finish_signature}
+"""Kind of job → act."""
+
+
+# -- inside --
+
+
+def _signed(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str, purpose: SignaturePurpose
+) -> Answer:
+    act_name, act_of = ("sign", issue.sign) if purpose is SignaturePurpose.LEADER else ("seal", issue.seal)
+
+    def work() -> tuple[MadeSignature, SignedFile | None]:
+        with parts.read() as reading:
+            before = issue.moving(reading.exchange, act_name, caller.actor, document, version)
+            revision = issue.current(reading.exchange, before)
+            key = _key(reading.keys.keys_for(caller.actor.id), purpose, caller)
+            image = reading.people.picture(*_picture_of(purpose, caller)) or b""
+            office = reading.exchange.office(caller.actor.office)
+        tools = parts.tools()
+        name = caller.name if purpose is SignaturePurpose.LEADER or office is None else office.name
+        with parts.open_key(key.id, caller.actor.id, pin) as signer:
+            made = make_signature(tools, revision, purpose, signer, image=image, name=name, at=parts.now())
+        try:
+            signed = complete_signature(tools, made, office_code=caller.actor.office, at=parts.now())
+        except AWAY:
+            tools.blobs.put(made.prepared.pdf)
+            return made, None
+        return made, signed
+
+    def act(writing: Writing, done: tuple[MadeSignature, SignedFile | None]) -> Answer:
+        made, signed = done
+        at = parts.now()
+        if signed is not None:
+            return _document(writing, *act_of(writing.tx, caller.actor, document, version, signed, at=at))
+        held = _hold(writing, caller, document, version, made, parts)
+        return replace(_document(writing, held, None), status=202)
+
+    return parts.run(caller.actor, asked, work, act)
+
+
+def _hold(writing: Writing, caller: Caller, document: str, version: int, made: MadeSignature, parts: Parts) -> Document:
+    prepared = parts.blobs.put(made.prepared.pdf)
+    return issue.hold_signature(writing.tx, caller.actor, document, version, made, prepared, at=parts.now())
+
+
+def _picture_of(purpose: SignaturePurpose, caller: Caller) -> tuple[str, str]:
+    if purpose is SignaturePurpose.LEADER:
+        return "signature", caller.actor.id
+    return "seal", caller.actor.office
+
+
+def _key(keys: list[KeyRecord], purpose: SignaturePurpose, caller: Caller) -> KeyRecord:
+    wanted = Purpose.PERSON if purpose is SignaturePurpose.LEADER else Purpose.ORGANISATION
+    here = [key for key in keys if key.purpose is wanted and key.office == caller.actor.office]
+    if not here:
+        raise CertificateMissing(who=caller.name)
+    return here[-1]
+
+
+def _draft_words(parts: Parts, caller: Caller, body: schemas.NewDocument) -> tuple[Draft, str]:
+    wanted = Draft(body.type, body.subject, body.signer, body.urgency, body.secrecy, body.not_classified)
+    require_unclassified(wanted)
+    return wanted, _signer_name(parts, caller, body.signer)
+
+
+def _signer_name(parts: Parts, caller: Caller, signer: str) -> str:
+    with parts.read() as reading:
+        leaders = {person.id: person.name for person in reading.people.people_of(caller.actor.office, Role.LEADER)}
+    if signer not in leaders:
+        raise SignerUnknown
+    return leaders[signer]
+
+
+def _document(writing: Writing, document: Document, event: Event | None) -> Answer:
+    revision = issue.current(writing.tx.store, document)
+    return Answer(200, schemas.document_json(document, revision, event), {"ETag": f'"{document.version}"'})
+
+
+def _delivery(delivery: Delivery, event: Event) -> Answer:
+    told = schemas.delivery_json(delivery) | {"event": {"id": event.id, "leaf": event.leaf.hex()}}
+    return Answer(200, told, {"ETag": f'"{delivery.version}"'})

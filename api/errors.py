@@ -1,0 +1,92 @@
+"""Errors of the room `api`: who calls, how it is asked. One class, one stable code, one sentence in each language."""
+
+from typing import ClassVar
+
+
+class ApiError(Exception):
+    """A request was refused before any act; `code` says why, for ever the same word."""
+
+    code: ClassVar[str]
+    vi: ClassVar[str]
+    en: ClassVar[str]
+
+    def __init__(self, **gaps: object) -> None:
+        self.gaps = gaps
+        super().__init__(self.sentence("en"))
+
+    def sentence(self, language: str) -> str:
+        """The sentence for people, in `vi` or `en`."""
+        pattern = self.vi if language == "vi" else self.en
+        return pattern.format(**self.gaps)
+
+
+class Unauthenticated(ApiError):
+    code = "unauthenticated"
+    vi = "Chưa đăng nhập, phiên đã hết hạn, hoặc tài khoản hay mật khẩu không đúng."
+    en = "Not logged in, the session has ended, or account or password is wrong."
+
+
+class SecondFactorRequired(ApiError):
+    code = "second-factor-required"
+    vi = "Cần mã xác thực hai bước."
+    en = "A second-factor code is needed."
+
+
+class CsrfRefused(ApiError):
+    code = "csrf-refused"
+    vi = "Yêu cầu không đến từ trang của hệ thống này. Hãy tải lại trang rồi thử lại."
+    en = "The request did not come from this service's own page. Reload the page and try again."
+
+
+class Malformed(ApiError):
+    code = "malformed"
+    vi = "Yêu cầu không đúng định dạng ({what})."
+    en = "The request is malformed ({what})."
+
+
+class IdempotencyKeyMissing(ApiError):
+    code = "idempotency-key-missing"
+    vi = "Thiếu khóa chống lặp (Idempotency-Key)."
+    en = "The Idempotency-Key is missing."
+
+
+class IdempotencyKeyReused(ApiError):
+    code = "idempotency-key-reused"
+    vi = "Khóa chống lặp đã dùng cho yêu cầu khác."
+    en = "The idempotency key was used for another request."
+
+
+class IdempotencyInProgress(ApiError):
+    code = "idempotency-in-progress"
+    vi = "Yêu cầu trước với cùng khóa đang được xử lý."
+    en = "The request before it with the same key is still running."
+
+
+class PreconditionRequired(ApiError):
+    code = "precondition-required"
+    vi = "Thiếu phiên bản (If-Match)."
+    en = "The version (If-Match) is missing."
+
+
+class BodyTooLarge(ApiError):
+    code = "body-too-large"
+    vi = "Yêu cầu lớn hơn giới hạn {limit_mb} MB."
+    en = "The request is larger than the limit of {limit_mb} MB."
+
+
+class RateLimited(ApiError):
+    code = "rate-limited"
+    vi = "Quá nhiều lần thử. Hãy chờ {seconds} giây."
+    en = "Too many tries. Wait {seconds} seconds."
+
+
+class Internal(ApiError):
+    code = "internal"
+    vi = "Lỗi chưa rõ, đã ghi nhận. Hãy thử lại; nếu vẫn lỗi, báo quản trị mã tra cứu."
+    en = "An unknown error was recorded. Try again; if it stays, tell the administrator the trace."
+
+
+class DatabaseUnavailable(ApiError):
+    code = "database-unavailable"
+    vi = "Cơ sở dữ liệu tạm ngừng."
+    en = "The database is away."

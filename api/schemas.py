@@ -1,0 +1,315 @@
+"""JSON in and out of `/api/v1`: what requests may hold (checked), and how values are written in answers."""
+
+import json
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from exchange.rules.explain import Why
+from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
+from exchange.rules.model import (
+    Assignment,
+    Consignment,
+    Delivery,
+    Document,
+    Event,
+    FileRef,
+    Number,
+    Office,
+    RecipientSpec,
+    ResolvedRecipient,
+    Revision,
+    Secrecy,
+    Urgency,
+)
+from signing.model import Place, Places, Report
+
+Json = dict[str, Any]
+Reason = Annotated[str, StringConstraints(max_length=1000)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Body(BaseModel):
+    """What comes in: unknown fields are ignored (additive versions), text is kept as typed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class NewUpload(Body):
+    name: str
+    size: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    media_type: str = "application/pdf"
+
+
+class PlaceIn(Body):
+    page: Annotated[int, Field(ge=0)]
+    box: tuple[float, float, float, float]
+
+
+class PlacesIn(Body):
+    number: PlaceIn
+    date: PlaceIn
+    signature: PlaceIn
+    seal: PlaceIn
+
+    def value(self) -> Places:
+        """The same as the value of `signing`."""
+        return Places(*(Place(p.page, p.box) for p in (self.number, self.date, self.signature, self.seal)))
+
+
+class NewDocument(Body):
+    upload: str
+    signer: str
+    type: Code = "official_letter"
+    subject: Annotated[str, StringConstraints(max_length=500)] = ""
+    urgency: Urgency = Urgency.NORMAL
+    secrecy: Secrecy = Secrecy.UNCLASSIFIED
+    not_classified: bool = False
+    places: PlacesIn | None = None
+
+
+class DocumentChange(Body):
+    upload: str | None = None
+    signer: str | None = None
+    type: Code | None = None
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    urgency: Urgency | None = None
+    secrecy: Secrecy | None = None
+    not_classified: bool | None = None
+    places: PlacesIn | None = None
+
+
+class Nothing(Body):
+    """A body may be left out."""
+
+
+class WithPin(Body):
+    pin: str
+
+
+class WithReason(Body):
+    reason: Reason = ""
+
+
+class NumberAsked(Body):
+    series: Code
+    date: date | None = None
+    stamp: Literal["service"] = "service"
+
+
+class RecipientIn(Body):
+    office: Code | None = None
+    group: str | None = None
+    under: Code | None = None
+    depth: Annotated[int, Field(ge=1, le=20)] | Literal["all"] = 1
+    excepting: Annotated[list[Code], Field(alias="except")] = []
+
+    def value(self) -> RecipientSpec:
+        """The same as the value of `exchange`."""
+        depth = None if self.depth == "all" else self.depth
+        return RecipientSpec(self.office, self.group, self.under, depth, tuple(self.excepting))
+
+
+class Recipients(Body):
+    recipients: list[RecipientIn]
+
+    def specs(self) -> list[RecipientSpec]:
+        """All lines as values."""
+        return [line.value() for line in self.recipients]
+
+
+class IssueAsked(Recipients):
+    due: date | None = None
+    sender_reference: Annotated[str, StringConstraints(max_length=128)] | None = None
+    partial: bool = False
+
+
+class NewGroup(Body):
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    members: Annotated[list[Code], Field(max_length=5000)]
+
+
+class RegisterAsked(Body):
+    book: Code = "den"
+    incoming_date: date | None = None
+    sha256: str
+
+
+class RefuseAsked(WithReason):
+    reason_code: Code = "other"
+
+
+class AssignAsked(Body):
+    lead: str
+    cooperating: list[str] = []
+    for_information: list[str] = []
+    due: date | None = None
+    instruction: Annotated[str, StringConstraints(max_length=4000)] | None = None
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, as in events."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def number_json(number: Number | None) -> Json | None:
+    if number is None:
+        return None
+    return {
+        "id": number.id, "n": number.n, "written": number.written, "date": number.date.isoformat(),
+        "series": number.series, "year": number.year,
+    }  # fmt: skip
+
+
+def document_json(document: Document, revision: Revision, event: Event | None = None) -> Json:
+    """A document as its own office sees it."""
+    body: Json = {
+        "id": document.id,
+        "office": document.office,
+        "state": document.state,
+        "phase": phase_of_document(document.state),
+        "version": document.version,
+        "type": document.type,
+        "subject": document.subject,
+        "signer": {"id": document.signer, "name": document.signer_name},
+        "urgency": document.urgency,
+        "secrecy": document.secrecy,
+        "number": number_json(document.number),
+        "places": document.places,
+        "revision": {
+            "n": revision.n, "sha256": revision.file.sha256, "size": revision.file.size,
+            "made_by": revision.made_by, "name": revision.file.name,
+        },
+        "pending_signature": document.pending_signature is not None,
+        "created_at": instant(document.created_at),
+        "changed_at": instant(document.changed_at),
+    }  # fmt: skip
+    return body | ({"event": {"id": event.id, "leaf": event.leaf.hex()}} if event else {})
+
+
+def delivery_json(delivery: Delivery) -> Json:
+    """A delivery as both sides may see it."""
+    incoming = delivery.incoming
+    return {
+        "id": delivery.id,
+        "consignment": delivery.consignment,
+        "office": delivery.office,
+        "sender": delivery.sender,
+        "channel": delivery.channel,
+        "state": delivery.state,
+        "code": DELIVERY_CODES.get(delivery.state),
+        "phase": phase_of_delivery(delivery.state),
+        "version": delivery.version,
+        "since": instant(delivery.since),
+        "reason_code": delivery.reason_code,
+        "reason": delivery.reason,
+        "opened_at": instant(delivery.opened_at),
+        "incoming": incoming
+        and {
+            "book": incoming.book, "year": incoming.year, "number": incoming.number, "date": incoming.date.isoformat(),
+        },
+    }  # fmt: skip
+
+
+def carried_json(document: Document) -> Json:
+    """What a recipient is told about the document that came."""
+    return {
+        "id": document.id, "type": document.type, "subject": document.subject, "signer": document.signer_name,
+        "urgency": document.urgency, "written": document.number.written if document.number else None,
+        "date": document.number.date.isoformat() if document.number else None, "office": document.office,
+    }  # fmt: skip
+
+
+def why_json(why: Why) -> Json:
+    """Why it is still here (exchange page §5.4)."""
+    return {
+        "label": why.label, "who": why.who, "since": instant(why.since), "what": why.what, "next": why.next,
+        "next_at": instant(why.next_at),
+    }  # fmt: skip
+
+
+def consignment_json(consignment: Consignment, document: Document, deliveries: list[Delivery]) -> Json:
+    """The answer to `issue`."""
+    return {
+        "id": consignment.id,
+        "document": consignment.document,
+        "state": document.state,
+        "version": document.version,
+        "submitted_at": instant(consignment.submitted_at),
+        "sender_reference": consignment.sender_reference,
+        "recipients": {"count": consignment.recipients_count, "root": consignment.recipients_root},
+        "deliveries": [delivery_json(delivery) for delivery in deliveries],
+    }
+
+
+def resolved_json(recipient: ResolvedRecipient, language: str) -> Json:
+    """One line of a dry run."""
+    detail = recipient.detail_vi if language == "vi" else recipient.detail_en
+    return {
+        "office": recipient.office, "name": recipient.name, "channel": recipient.channel,
+        "problem": recipient.problem and {"code": recipient.problem, "detail": detail},
+    }  # fmt: skip
+
+
+def report_json(report: Report, sha256: str | None) -> Json:
+    """A verdict in short; the whole report is at its own address."""
+    return {
+        "verdict": report.verdict, "indication": report.indication, "sub_indication": report.sub_indication,
+        "two_signatures": report.two_signatures, "office_match": report.office_match, "sha256": sha256,
+    }  # fmt: skip
+
+
+def event_json(event: Event) -> Json:
+    """An event's place and type; its exact bytes are the ledger's leaf."""
+    return {
+        "id": event.id, "type": event.type, "at": instant(event.at), "leaf": event.leaf.hex(), "index": event.index,
+    }  # fmt: skip
+
+
+def office_json(office: Office) -> Json:
+    return {
+        "code": office.code, "name": office.name, "parent": office.parent, "channel": office.channel,
+        "paused": office.paused, "kind": office.kind,
+        "valid_from": office.valid_from.isoformat(), "valid_to": office.valid_to and office.valid_to.isoformat(),
+    }  # fmt: skip
+
+
+def assignment_json(assignment: Assignment) -> Json:
+    return {
+        "lead": assignment.lead, "cooperating": list(assignment.cooperating),
+        "for_information": list(assignment.for_information),
+        "due": assignment.due and assignment.due.isoformat(), "instruction": assignment.instruction,
+        "at": instant(assignment.at),
+    }  # fmt: skip
+
+
+def full_report(body: bytes) -> Json:
+    """A whole report from its canonical bytes."""
+    told: Json = json.loads(body)
+    return told
+
+
+def json_response(told: Json) -> Response:
+    """Plain JSON."""
+    return JSONResponse(told)
+
+
+def pdf_response(data: bytes, file: FileRef) -> Response:
+    """A PDF under its own name, never opened as a page of this service."""
+    return _download(data, "application/pdf", file.name, file.sha256)
+
+
+def zip_response(data: bytes, name: str) -> Response:
+    """A pack to keep."""
+    return _download(data, "application/zip", name, None)
+
+
+def _download(data: bytes, media_type: str, name: str, sha256: str | None) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    if sha256:
+        headers["ETag"] = f'"sha256:{sha256}"'
+    return Response(data, media_type=media_type, headers=headers)

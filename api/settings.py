@@ -1,0 +1,90 @@
+"""Settings: environment (`CONGVAN_…`), a TOML file and a folder of secrets. Nothing else reads the environment."""
+
+import ipaddress
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set; each has a default that works on one small machine."""
+
+    model_config = SettingsConfigDict(env_prefix="CONGVAN_", extra="ignore")
+
+    data: Path = Field(default=Path("data"), description="Folder for everything that is kept.")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL (sqlite:// or postgresql://); default: SQLite in the data folder."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, description="Port to listen on.")
+    public_url: str | None = Field(default=None, description="Address under which people reach the service.")
+    upload_limit_mb: int = Field(default=50, description="Largest PDF, in MB.")
+    tsa_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority.")
+    outgoing_allowed: list[str] = Field(
+        default=[], description="host:port pairs that may be asked for time stamps, CRL and OCSP; nothing else is."
+    )
+    session_idle_minutes: int = Field(default=30, description="A session ends after this long without a request.")
+    session_hours: int = Field(default=10, description="A session ends after this long in any case.")
+    sandbox_workers: int = Field(default=2, description="Limited processes that may open PDFs at the same time.")
+    sandbox_memory_mb: int = Field(default=1536, description="Memory limit of each of them.")
+    sandbox_seconds: int = Field(default=60, description="Time limit of each call, wall clock and CPU.")
+    s3_bucket: str | None = Field(default=None, description="Keep files in this S3 bucket instead of the data folder.")
+    s3_endpoint: str | None = Field(default=None, description="Address of the S3-compatible store.")
+    s3_access_key: str | None = Field(default=None, description="Access key of the S3-compatible store.")
+    s3_secret_key: str | None = Field(default=None, description="Secret key of the S3-compatible store.")
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is said by hand wins over the environment, that over secrets, those over the TOML file."""
+        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("CONGVAN_CONFIG", "congvan.toml")))
+        return init_settings, env_settings, file_secret_settings, toml
+
+    @property
+    def database(self) -> str:
+        """The database's address."""
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'congvan.sqlite'}"
+
+    @property
+    def address(self) -> str:
+        """Where people reach the service."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def pilot(self) -> Path:
+        """Folder of the pilot authority; it exists only in a pilot."""
+        return self.data / "pilot"
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether this service is a pilot."""
+        return (self.pilot / "authority.json").is_file()
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Cookies are `Secure` everywhere but on loopback."""
+        host = urlsplit(self.address).hostname or ""
+        try:
+            return not ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost"
+
+
+def load_settings(**by_hand: object) -> Settings:
+    """The settings of this program: by hand, then environment, secrets folder (`CONGVAN_SECRETS`), TOML file."""
+    return Settings(_secrets_dir=os.environ.get("CONGVAN_SECRETS"), **by_hand)  # type: ignore[arg-type]

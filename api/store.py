@@ -1,0 +1,220 @@
+"""This room's SQL: accounts, roles, sessions, stored answers, pictures, worker heartbeats. Never commits."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from api import tables as t
+from api.errors import IdempotencyInProgress
+from api.idempotency import Answer, Asked
+from exchange.rules.model import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who can log in; `id` is the pseudonym that stands in events."""
+
+    id: str
+    login: str
+    name: str
+    title: str
+    password_hash: str
+    totp_secret: str | None
+    totp_step: int | None
+    failures: int
+    failed_at: datetime | None
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A logged-in person, in one office."""
+
+    account: str
+    office: str
+    csrf: str
+    created_at: datetime
+    seen_at: datetime
+
+
+class AccountStore:
+    """The drawers of this room, opened on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # -- people --
+
+    def add_account(self, id_: str, login: str, name: str, title: str, password_hash: str, at: datetime) -> None:
+        """A new person."""
+        self._connection.execute(
+            insert(t.accounts).values(
+                id=id_, login=login, name=name, title=title, password_hash=password_hash, failures=0, locked=False,
+                created_at=at,
+            )
+        )  # fmt: skip
+
+    def account(self, id_: str) -> Account | None:
+        """A person by pseudonym."""
+        return self._account(t.accounts.c.id == id_)
+
+    def account_by_login(self, login: str) -> Account | None:
+        """A person by login name."""
+        return self._account(t.accounts.c.login == login)
+
+    def set_password(self, id_: str, password_hash: str) -> None:
+        """Change the password and end every session."""
+        self._change(id_, password_hash=password_hash, failures=0, failed_at=None)
+        self._connection.execute(delete(t.sessions).where(t.sessions.c.account == id_))
+
+    def set_totp(self, id_: str, secret: str | None) -> None:
+        """Set or remove the second factor."""
+        self._change(id_, totp_secret=secret, totp_step=None)
+
+    def use_totp_step(self, id_: str, step: int) -> bool:
+        """Spend one step of the second factor; False when it or a later one was spent before."""
+        here = t.accounts.c
+        fresh = (here.id == id_) & (here.totp_step.is_(None) | (here.totp_step < step))
+        return self._connection.execute(update(t.accounts).where(fresh).values(totp_step=step)).rowcount == 1
+
+    def count_failure(self, id_: str, at: datetime) -> None:
+        """Count a wrong password."""
+        self._change(id_, failures=t.accounts.c.failures + 1, failed_at=at)
+
+    def forget_failures(self, id_: str) -> None:
+        """The password was right."""
+        self._change(id_, failures=0, failed_at=None)
+
+    def give_role(self, account: str, office: str, role: Role) -> None:
+        """Let a person act in a role for an office."""
+        self._connection.execute(insert(t.roles).values(account=account, office=office, role=role))
+
+    def roles(self, account: str) -> dict[str, frozenset[Role]]:
+        """The roles of a person by office."""
+        found: dict[str, set[Role]] = {}
+        for row in self._connection.execute(select(t.roles).where(t.roles.c.account == account)):
+            found.setdefault(row.office, set()).add(Role(row.role))
+        return {office: frozenset(held) for office, held in found.items()}
+
+    def people_of(self, office: str, role: Role | None = None) -> list[Account]:
+        """The people of an office by name, all or those with a role."""
+        member = select(t.roles.c.account).where(t.roles.c.office == office)
+        if role is not None:
+            member = member.where(t.roles.c.role == role)
+        rows = self._connection.execute(
+            select(t.accounts).where(t.accounts.c.id.in_(member)).order_by(t.accounts.c.name)
+        )
+        return [_account(row) for row in rows]
+
+    def require_second_factor(self, office: str, required: bool) -> None:
+        """An office decides whether its people need a second factor."""
+        self._connection.execute(delete(t.office_rules).where(t.office_rules.c.office == office))
+        self._connection.execute(insert(t.office_rules).values(office=office, second_factor_required=required))
+
+    def second_factor_required(self, office: str) -> bool:
+        """Whether an office's people need a second factor."""
+        rule = select(t.office_rules.c.second_factor_required).where(t.office_rules.c.office == office)
+        return bool(self._connection.scalar(rule))
+
+    # -- sessions --
+
+    def add_session(self, token_sha256: str, account: str, office: str, csrf: str, at: datetime) -> None:
+        """Begin a session; only the digest of its token is kept."""
+        self._connection.execute(
+            insert(t.sessions).values(
+                token_sha256=token_sha256, account=account, office=office, csrf=csrf, created_at=at, seen_at=at
+            )
+        )
+
+    def session(self, token_sha256: str) -> Session | None:
+        """A session by the digest of its token."""
+        row = self._connection.execute(select(t.sessions).where(t.sessions.c.token_sha256 == token_sha256)).first()
+        return Session(row.account, row.office, row.csrf, row.created_at, row.seen_at) if row else None
+
+    def touch_session(self, token_sha256: str, at: datetime) -> None:
+        """The session was used."""
+        self._connection.execute(update(t.sessions).where(t.sessions.c.token_sha256 == token_sha256).values(seen_at=at))
+
+    def end_session(self, token_sha256: str) -> None:
+        """The session is over."""
+        self._connection.execute(delete(t.sessions).where(t.sessions.c.token_sha256 == token_sha256))
+
+    def drop_sessions(self, seen_before: datetime, created_before: datetime) -> None:
+        """Forget sessions that have ended."""
+        here = t.sessions.c
+        self._connection.execute(
+            delete(t.sessions).where((here.seen_at < seen_before) | (here.created_at < created_before))
+        )
+
+    # -- stored answers --
+
+    def answer(self, account: str, office: str, key: str) -> tuple[str, Answer] | None:
+        """The fingerprint and the answer stored under a key."""
+        here = t.answers.c
+        row = self._connection.execute(
+            select(t.answers).where(here.account == account, here.office == office, here.key == key)
+        ).first()
+        if row is None:
+            return None
+        answer = Answer(row.status, json.loads(row.body), json.loads(row.headers), replayed=True)
+        return row.fingerprint, answer
+
+    def keep_answer(self, account: str, office: str, asked: Asked, answer: Answer, at: datetime) -> None:
+        """Store an answer with its effect. Raises `IdempotencyInProgress` when a twin stored one first."""
+        try:
+            self._connection.execute(
+                insert(t.answers).values(
+                    account=account, office=office, key=asked.key, fingerprint=asked.fingerprint,
+                    status=answer.status, headers=json.dumps(answer.headers), body=json.dumps(answer.body), at=at,
+                )
+            )  # fmt: skip
+        except IntegrityError as error:
+            raise IdempotencyInProgress from error
+
+    # -- pictures --
+
+    def set_picture(self, kind: str, owner: str, png: bytes) -> None:
+        """Keep the picture of a `signature` (owner: account) or a `seal` (owner: office)."""
+        self._connection.execute(delete(t.pictures).where(t.pictures.c.kind == kind, t.pictures.c.owner == owner))
+        self._connection.execute(insert(t.pictures).values(kind=kind, owner=owner, png=png))
+
+    def picture(self, kind: str, owner: str) -> bytes | None:
+        """A picture."""
+        here = t.pictures.c
+        png = self._connection.scalar(select(here.png).where(here.kind == kind, here.owner == owner))
+        return bytes(png) if png is not None else None
+
+    # -- workers --
+
+    def beat(self, worker: str, at: datetime) -> None:
+        """A worker is alive."""
+        if self._connection.execute(update(t.workers).where(t.workers.c.id == worker).values(seen_at=at)).rowcount == 0:
+            self._connection.execute(insert(t.workers).values(id=worker, seen_at=at))
+
+    def silent_workers(self, before: datetime) -> list[str]:
+        """Workers that have not been heard of since."""
+        return list(self._connection.scalars(select(t.workers.c.id).where(t.workers.c.seen_at < before)))
+
+    def latest_beat(self) -> datetime | None:
+        """When any worker was last heard of."""
+        return self._connection.scalar(select(t.workers.c.seen_at).order_by(t.workers.c.seen_at.desc()).limit(1))
+
+    def bury(self, worker: str) -> None:
+        """A worker is gone, its work was given to others."""
+        self._connection.execute(delete(t.workers).where(t.workers.c.id == worker))
+
+    # -- inside --
+
+    def _account(self, condition: object) -> Account | None:
+        row = self._connection.execute(select(t.accounts).where(condition)).first()  # type: ignore[arg-type]
+        return _account(row) if row else None
+
+    def _change(self, id_: str, **values: object) -> None:
+        self._connection.execute(update(t.accounts).where(t.accounts.c.id == id_).values(**values))
+
+
+def _account(row: Row[tuple[object, ...]]) -> Account:
+    return Account(**{name: getattr(row, name) for name in Account.__dataclass_fields__})

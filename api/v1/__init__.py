@@ -1,0 +1,9 @@
+"""The JSON API, version 1: one file for each resource. Thin: it checks shapes, calls a case, answers."""
+
+from fastapi import APIRouter
+
+from api.v1 import about, deliveries, directory, documents, evidence, uploads
+
+router = APIRouter(prefix="/api/v1")
+for part in (about, directory, uploads, documents, deliveries, evidence):
+    router.include_router(part.router)

@@ -1,0 +1,158 @@
+"""Documents of one's own office, from draft to issue."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api import cases, schemas
+from api.auth import Me, Running
+from api.pages.render import language_of
+from api.schemas import Json
+from api.v1.asked import Key, Version, answered, asked
+from exchange.acts.issue import current
+from exchange.acts.send import resolve
+from exchange.errors import NotFound
+from exchange.rules.calendar import local_day
+from exchange.rules.model import DocumentState
+from exchange.storage.store import found_document
+from signing.report import report_from_json
+
+router = APIRouter(prefix="/documents", tags=["documents"])
+
+
+@router.post("", status_code=201)
+def draft(request: Request, parts: Running, caller: Me, key: Key, body: schemas.NewDocument) -> Response:
+    """A draft of an upload."""
+    return answered(cases.draft(parts, caller, asked(request, key, body), body))
+
+
+@router.get("")
+def documents(
+    parts: Running, caller: Me, state: DocumentState | None = None, after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Json:  # fmt: skip
+    """My office's documents, newest change first."""
+    with parts.read() as reading:
+        page = reading.exchange.documents(caller.actor.office, [state] if state else [], after, limit)
+        items = [schemas.document_json(d, current(reading.exchange, d)) for d in page.rows]
+    return {"items": items, "next": page.next}
+
+
+@router.get("/{document}")
+def document(parts: Running, caller: Me, document: str, response: Response) -> Json:
+    """One document."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        told = schemas.document_json(found, current(reading.exchange, found))
+        consignment = reading.exchange.consignment_of(found.id)
+    response.headers["ETag"] = f'"{found.version}"'
+    return told | {"consignment": consignment.id if consignment else None}
+
+
+@router.patch("/{document}")
+def edit(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str,
+    body: schemas.DocumentChange,
+) -> Response:  # fmt: skip
+    """Change a draft, or open a returned document again."""
+    return answered(cases.edit(parts, caller, asked(request, key, body), document, version, body))
+
+
+@router.post("/{document}/submit")
+def submit(request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str) -> Response:
+    """Ask the leader to sign."""
+    return answered(cases.submit(parts, caller, asked(request, key), document, version))
+
+
+@router.post("/{document}/sign")
+def sign(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithPin
+) -> Response:
+    """The leader's signature, with the key in the vault. 202 when it waits for its time stamp."""
+    return answered(cases.sign(parts, caller, asked(request, key, body), document, version, body.pin))
+
+
+@router.post("/{document}/return")
+def give_back(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithReason
+) -> Response:
+    """Back to the author."""
+    return answered(cases.give_back(parts, caller, asked(request, key, body), document, version, body.reason))
+
+
+@router.post("/{document}/number")
+def number(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.NumberAsked
+) -> Response:
+    """The next number of a series, filled into the file."""
+    return answered(cases.number(parts, caller, asked(request, key, body), document, version, body.series, body.date))
+
+
+@router.post("/{document}/seal")
+def seal(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithPin
+) -> Response:
+    """The office's seal, with its key in the vault. 202 when it waits for its time stamp."""
+    return answered(cases.seal(parts, caller, asked(request, key, body), document, version, body.pin))
+
+
+@router.post("/{document}/issue", status_code=201)
+def issue(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.IssueAsked,
+    dry_run: bool = False,
+) -> Response:  # fmt: skip
+    """Issue and send; with `dry_run` only say to whom."""
+    if not dry_run:
+        return answered(cases.send_out(parts, caller, asked(request, key, body), document, version, body))
+    with parts.read() as reading:
+        found_document(reading.exchange, document, caller.actor)
+        rows = resolve(reading.exchange, caller.actor, body.specs(), on=local_day(parts.now()))
+    told = {"items": [schemas.resolved_json(row, language_of(request)) for row in rows]}
+    return schemas.json_response(told)
+
+
+@router.post("/{document}/cancel")
+def cancel(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithReason
+) -> Response:
+    """Give it up before issue."""
+    return answered(cases.cancel(parts, caller, asked(request, key, body), document, version, body.reason))
+
+
+@router.get("/{document}/revisions/{n}/file")
+def file(parts: Running, caller: Me, document: str, n: str) -> Response:
+    """The PDF of a revision, `current` for the newest."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        wanted = found.revision if n == "current" else int(n) if n.isdecimal() and len(n) < 9 else 0
+        revision = reading.exchange.revision(found.id, wanted)
+    if revision is None:
+        raise NotFound
+    return schemas.pdf_response(parts.blobs.get(revision.file.sha256), revision.file)
+
+
+@router.get("/{document}/report")
+def report(parts: Running, caller: Me, document: str) -> Json:
+    """The verdict that was kept with the newest signed revision."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        revisions = [r for r in reading.exchange.revisions(found.id) if r.report_sha256 and r.chain == found.chain]
+        stored = reading.exchange.report(revisions[-1].report_sha256 or "") if revisions else None
+    if stored is None:
+        raise NotFound
+    return schemas.report_json(report_from_json(stored.body), stored.sha256)
+
+
+@router.get("/{document}/events")
+def events(parts: Running, caller: Me, document: str) -> Json:
+    """What happened to it, oldest first."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        rows = reading.exchange.events_of(document=found.id)
+    return {"items": [schemas.event_json(e) for e in rows if not e.inward or e.office == caller.actor.office]}
+
+
+@router.get("/{document}/evidence-pack")
+def evidence_pack(parts: Running, caller: Me, document: str) -> Response:
+    """The evidence pack of an issued document, for my office's part in it."""
+    return schemas.zip_response(cases.evidence_pack(parts, caller, document), f"bang-chung-{document}.zip")

@@ -1,0 +1,298 @@
+"""Settings to running parts: engines, transactions, files, trust, clock. The only place that begins and commits.
+
+SQLite: one writer at a time with `BEGIN IMMEDIATE` (the driver's own transactions lose updates silently), and readers on
+an engine that cannot write. PostgreSQL: psycopg 3, the same code.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from obstore.store import S3Store
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from api import tables
+from api.engine import DbosQueue, job_client
+from api.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused
+from api.idempotency import Answer, Asked
+from api.outgoing import Outgoing
+from api.settings import Settings
+from api.store import AccountStore
+from exchange.acts.tools import Tools
+from exchange.errors import NumberMoved
+from exchange.rules.model import Actor
+from exchange.storage import tables as exchange_tables
+from exchange.storage.blobs import Blobs, LocalBlobs, S3Blobs
+from exchange.storage.ledger_store import LedgerStore
+from exchange.storage.store import Store, Transaction
+from keys import tables as keys_tables
+from keys.errors import TsaUnavailable
+from keys.model import TimestampAuthority, TrustMaterial
+from keys.revocation import OnlineRevocation, RevocationSource
+from keys.signer import VaultSigner
+from keys.store import KeyStore
+from keys.timestamps import OnlineTsa
+from keys.vault import new_master, open_wrapping
+from signing.sandbox import Sandbox
+
+METADATA = (keys_tables.metadata, exchange_tables.metadata, tables.metadata)
+MOST_REDOS = 40
+T = TypeVar("T")
+
+
+def now() -> datetime:
+    """The clock: an aware moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Every room's store on one reading connection."""
+
+    exchange: Store
+    keys: KeyStore
+    people: AccountStore
+    ledger: LedgerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Every room's store in one transaction, and the jobs that its commit starts."""
+
+    tx: Transaction
+    keys: KeyStore
+    people: AccountStore
+    ledger: LedgerStore
+
+
+class Database:
+    """The two engines of one database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self.is_sqlite = self.url.startswith("sqlite")
+        self.writer = self._engine(reading=False)
+        self.reader = self._engine(reading=True) if self.is_sqlite else self.writer
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+    def _engine(self, *, reading: bool) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(self.url, connect_args={"timeout": 30}, pool_size=10, max_overflow=20)
+        _own_transactions(engine, reading=reading)
+        return engine
+
+
+def _own_transactions(engine: Engine, *, reading: bool) -> None:
+    """Take `BEGIN` out of the driver's hands."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if reading:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def create_schema(engine: Engine) -> None:
+    """Make every room's tables straight from their definitions; for tests (a service migrates)."""
+    for metadata in METADATA:
+        metadata.create_all(engine)
+
+
+class Parts:
+    """The running service: what every way in calls. Safe to share by threads."""
+
+    def __init__(self, settings: Settings, database: Database, blobs: Blobs, outgoing: Outgoing) -> None:
+        self.settings = settings
+        self.database = database
+        self.blobs = blobs
+        self.outgoing = outgoing
+        self.sandbox = Sandbox(
+            workers=settings.sandbox_workers,
+            memory_mb=settings.sandbox_memory_mb,
+            cpu_seconds=settings.sandbox_seconds,
+            wall_seconds=settings.sandbox_seconds,
+        )
+        self.revocation: RevocationSource = OnlineRevocation(outgoing)
+        self.master_key = _kept_secret(settings.data / "secrets" / "master.key", new_master)
+        self.log_key = Ed25519PrivateKey.from_private_bytes(
+            _kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
+        )
+        self.origin = f"congvan/{_kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
+        self._jobs = job_client(database)
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """The clock."""
+        return now()
+
+    def close(self) -> None:
+        """End the limited processes and let every connection go."""
+        self.sandbox.close()
+        self._jobs.destroy()
+        self.database.close()
+
+    # -- transactions --
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """Every room's store, reading one state of the database."""
+        with _said(), self.database.reader.connect() as connection, connection.begin():
+            yield Reading(Store(connection), KeyStore(connection), AccountStore(connection), LedgerStore(connection))
+
+    @contextmanager
+    def write(self) -> Iterator[Writing]:
+        """Every room's store in one transaction: committed at the end, rolled back when anything is raised."""
+        with _said(), self.database.writer.begin() as connection:
+            tx = Transaction(Store(connection), DbosQueue(self._jobs, connection))
+            yield Writing(tx, KeyStore(connection), AccountStore(connection), LedgerStore(connection))
+
+    def run(self, actor: Actor, asked: Asked, work: Callable[[], T], act: Callable[[Writing, T], Answer]) -> Answer:
+        """The one runner: stored answer? → work → begin → act → store the answer → commit.
+
+        A number that moved while the file was filled means: work and act again. Raises `IdempotencyKeyReused`, and
+        `IdempotencyInProgress` when a twin with the same key won.
+        """
+        stored = self._stored(actor, asked)
+        if stored is not None:
+            return stored
+        for redo in range(MOST_REDOS):
+            made = work()
+            try:
+                with self.write() as writing:
+                    answer = act(writing, made)
+                    if asked.key is not None:
+                        writing.people.keep_answer(actor.id, actor.office, asked, answer, self.now())
+                    return answer
+            except NumberMoved:
+                if redo == MOST_REDOS - 1:
+                    raise
+            except Exception:
+                # a twin may have done it first: then its answer is the answer, not our refusal
+                stored = self._stored(actor, asked)
+                if stored is not None:
+                    return stored
+                raise
+        raise IdempotencyInProgress
+
+    def _stored(self, actor: Actor, asked: Asked) -> Answer | None:
+        if asked.key is None:
+            return None
+        with self.read() as reading:
+            found = reading.people.answer(actor.id, actor.office, asked.key)
+        if found is None:
+            return None
+        if found[0] != asked.fingerprint:
+            raise IdempotencyKeyReused
+        return found[1]
+
+    # -- parts for work --
+
+    def trust(self) -> TrustMaterial:
+        """All that is trusted now."""
+        with self.read() as reading:
+            return reading.keys.material()
+
+    def tools(self) -> Tools:
+        """What the work before an act needs."""
+        trust = self.trust()
+        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust)
+
+    def open_key(self, key: str, holder: str, pin: str) -> VaultSigner:
+        """A vault key, opened by its holder's PIN for one use. The try is counted, and committed, before it is made.
+
+        Raises `PinWrong`, `PinLocked`, `KeyUnavailable`.
+        """
+        with self.write() as writing:
+            left = writing.keys.count_try(key, holder)
+        with self.read() as reading:
+            wrapping, record = reading.keys.wrapping(key, holder), reading.keys.key(key)
+        assert record is not None  # noqa: S101 - a wrapping has its key
+        private = open_wrapping(wrapping, pin=pin, master=self.master_key, key=key, holder=holder, left=left)
+        with self.write() as writing:
+            writing.keys.reset_tries(key, holder)
+        return VaultSigner(private, record.certificate.der, record.chain)
+
+    def _tsa(self, trust: TrustMaterial) -> TimestampAuthority:
+        if self.settings.tsa_url is None:
+            return _NoTsa()
+        return OnlineTsa(self.settings.tsa_url, self.outgoing, tuple(anchor.der for anchor in trust.anchors))
+
+
+class _NoTsa:
+    """No authority is set: the same as one that is away."""
+
+    def stamp(self, digest: bytes) -> bytes:  # noqa: ARG002
+        raise TsaUnavailable
+
+
+def build_parts(settings: Settings) -> Parts:
+    """The running parts that the settings ask for; makes the data folder and its secrets on the first start."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Parts(settings, Database(settings.database), _blobs(settings), Outgoing(settings.outgoing_allowed))
+
+
+def _blobs(settings: Settings) -> Blobs:
+    files = settings.data / "files"
+    if settings.s3_bucket is None:
+        return LocalBlobs(files)
+    store = S3Store(
+        settings.s3_bucket,
+        endpoint=settings.s3_endpoint,
+        access_key_id=settings.s3_access_key,
+        secret_access_key=settings.s3_secret_key,
+        region="us-east-1",
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": bool(settings.s3_endpoint and settings.s3_endpoint.startswith("http://"))},
+    )
+    return S3Blobs(store, files)
+
+
+def _kept_secret(file: Path, new: Callable[[], bytes]) -> bytes:
+    """The secret in a file that only its owner can read; made once, on the first start."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    secret = new()
+    with os.fdopen(handle, "wb") as opened:
+        opened.write(secret)
+        opened.flush()
+        os.fsync(opened.fileno())
+    return secret
+
+
+def _new_log_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
+def _new_origin() -> bytes:
+    return os.urandom(8).hex().encode()
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """A database that does not answer is said as such."""
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable from error

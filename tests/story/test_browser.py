@@ -1,0 +1,142 @@
+"""The road in a real browser: leader, clerks of both sides and a visitor, by the pages alone."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+from tests.fixtures.needs import INSTALL, absent
+from tests.story.conftest import MakeService, Service
+
+pytestmark = pytest.mark.browser
+SAMPLE = Path(__file__).parents[2] / "api" / "samples" / "quyet-dinh.pdf"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium: the machine's own where there is one, else Playwright's."""
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"], headless=True
+            )
+        except Error:
+            absent("chromium", INSTALL["chromium"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def district(make_service: MakeService) -> Service:
+    return make_service(kind="sqlite", offices=4)
+
+
+@pytest.fixture
+def enter(browser: Browser, district: Service):  # type: ignore[no-untyped-def]
+    """`enter("vanthu.huyen")` is a page on which that person is logged in; `enter(None)` a visitor's."""
+    contexts = []
+
+    def person(login: str | None, language: str = "vi-VN") -> Page:
+        context = browser.new_context(locale=language, base_url=district.address, viewport={"width": 1366, "height": 768})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
+        if login:
+            page.goto("/login")
+            page.get_by_label("Tài khoản").fill(login)
+            page.get_by_label("Mật khẩu").fill(district.logins[login].password)
+            page.get_by_role("button", name="Đăng nhập").click()
+            expect(page.get_by_role("heading", name="Bàn làm việc")).to_be_visible()
+        return page
+
+    yield person
+    for context in contexts:
+        context.close()
+
+
+def act(page: Page, name: str) -> None:
+    """Press the button inside the form of an act."""
+    page.locator("#next-act form").get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_document_goes_from_draft_to_two_registers_and_is_verified_by_a_visitor(enter, district: Service) -> None:  # type: ignore[no-untyped-def]
+    officer = enter("chuyenvien.huyen")
+    officer.get_by_role("link", name="Soạn văn bản").click()
+    officer.get_by_label("Tệp PDF chưa ký").set_input_files(SAMPLE)
+    officer.get_by_label("Loại văn bản").select_option("decision")
+    officer.get_by_role("button", name="Lưu bản nháp").click()
+    expect(officer.locator("#state")).to_have_text("Dự thảo")
+    expect(officer.locator(".place-box")).to_have_count(4)
+    act(officer, "Trình ký")
+    expect(officer.locator("#state")).to_have_text("Trình ký")
+    address = re.sub(r"^.*?(/documents/\w+).*$", r"\1", officer.url)
+
+    leader = enter("lanhdao.huyen")
+    leader.get_by_role("link", name="Chờ ký").click()
+    leader.goto(address)
+    leader.get_by_label("Mã PIN").fill(district.logins["lanhdao.huyen"].pin)
+    act(leader, "Ký số")
+    expect(leader.locator("#state")).to_have_attribute("data-state", "signed")
+
+    clerk = enter("vanthu.huyen")
+    clerk.goto(address)
+    act(clerk, "Cấp số")
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "numbered")
+    clerk.get_by_label("Mã PIN").fill(district.logins["vanthu.huyen"].pin)
+    act(clerk, "Đóng dấu (ký số cơ quan)")
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "sealed")
+    clerk.get_by_role("button", name="Xem danh sách nhận").click()
+    expect(clerk.locator("#resolved")).to_contain_text("3 nơi nhận")
+    arrivals = enter("vanthu.cudliemnong")
+    arrivals.goto("/incoming")
+    expect(arrivals.get_by_text("Chưa có văn bản đến")).to_be_visible()
+    act(clerk, "Ban hành & Gửi")
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "issued")
+    expect(clerk.locator("#recipients tbody tr")).to_have_count(3)
+
+    arrivals.locator("tbody a").first.click(timeout=15_000)
+    expect(arrivals.locator("[data-verdict=valid]").first).to_be_visible()
+    act(arrivals, "Tiếp nhận")
+    expect(arrivals.locator("#incoming-number")).to_have_text("Số đến 1")
+
+    refusing = enter("vanthu.cumgar")
+    refusing.goto("/incoming")
+    refusing.locator("tbody a").first.click()
+    refusing.locator("#act-refuse summary").click()
+    refusing.locator("#act-refuse").get_by_label("Lý do", exact=True).fill("Gửi nhầm xã")
+    act(refusing, "Trả lại nơi gửi")
+    expect(refusing.locator("#state")).to_have_attribute("data-state", "refused")
+
+    expect(clerk.locator("#recipients")).to_contain_text("Gửi nhầm xã", timeout=15_000)
+    expect(clerk.locator("#recipients")).to_contain_text("Số đến 1")
+
+    with district.person("vanthu.huyen") as api:
+        pdf = api.file(address.rsplit("/", 1)[1])
+    visitor = enter(None)
+    visitor.goto("/verify")
+    visitor.get_by_label("Tệp PDF").set_input_files({"name": "qd.pdf", "mimeType": "application/pdf", "buffer": pdf})
+    visitor.get_by_role("button", name="Kiểm tra").click()
+    expect(visitor.locator("#result [data-verdict=valid]").first).to_be_visible()
+    expect(visitor.locator("#result")).to_contain_text("chứng thư thử nghiệm")
+
+
+def test_an_english_reader_gets_english_and_may_switch(enter) -> None:  # type: ignore[no-untyped-def]
+    page = enter(None, "en-GB")
+    page.goto("/verify")
+    expect(page.get_by_role("heading", name="Verify a document")).to_be_visible()
+    page.get_by_role("button", name="Tiếng Việt").click()
+    expect(page.get_by_role("heading", name="Xác thực văn bản")).to_be_visible()
+
+
+def test_a_wrong_file_is_refused_beside_its_field_in_the_readers_language(enter) -> None:  # type: ignore[no-untyped-def]
+    page = enter("chuyenvien.huyen")
+    page.goto("/documents/new")
+    page.get_by_label("Tệp PDF chưa ký").set_input_files(
+        {"name": "thu.pdf", "mimeType": "application/pdf", "buffer": b"not a pdf at all"}
+    )
+    page.get_by_role("button", name="Lưu bản nháp").click()
+    expect(page.get_by_role("alert")).to_contain_text("không phải PDF")
+    expect(page.get_by_role("alert")).to_have_attribute("data-code", "not-a-pdf")
