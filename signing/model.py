@@ -1,4 +1,4 @@
-"""The values of the room `signing`. All are frozen and pickle, so that they can cross into the limited process and back.
+"""The values of the room `signing`. All are frozen and pickle, to cross into the limited process and back.
 
 Lengths on a page are PDF points (1/72 inch) in the page's own coordinates, origin lower left, before /Rotate.
 """
@@ -63,7 +63,7 @@ class SignaturePurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignIntent:
-    """What is to be signed and how it shall look. `image` is a transparent PNG; `at` the signing time written into the PDF."""
+    """What is to be signed and how it shall look. `image` is a transparent PNG; `at` is the signing time to claim."""
 
     purpose: SignaturePurpose
     field: str
@@ -75,9 +75,9 @@ class SignIntent:
 
 @dataclass(frozen=True, slots=True)
 class PreparedSignature:
-    """A PDF with a hole for the signature: `attributes` are the DER bytes to be signed (SHA-256 once), `digest` is what they promise.
+    """A PDF with a hole for the signature: `attributes` are the DER bytes to be signed, `digest` is what they promise.
 
-    `start` and `end` bound the hole in `pdf`. Nothing here is secret; all of it can be stored and finished after a restart.
+    `start` and `end` bound the hole in `pdf`. Nothing here is secret; all of it can be kept and finished later.
     """
 
     pdf: bytes
@@ -168,7 +168,7 @@ class SignatureReport:
 class Report:
     """What a check of a PDF found: the same inputs give the same report for ever.
 
-    `indication` is None only when there is no signature at all (then the verdict is `invalid`, finding `signature-missing`).
+    `indication` is None only when there is no signature at all (verdict `invalid`, finding `signature-missing`).
     """
 
     file_sha256: str

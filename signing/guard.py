@@ -1,0 +1,53 @@
+"""Is every signature really over what a reader shows? Checks on raw bytes, before and beside any engine's verdict.
+
+Any miss makes the signature fail (EN 319 102-1: FORMAT_FAILURE), whatever else says "valid". Rules: signing page §3.3.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+_HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
+_BLANK = b"\r\n\t \x00"
+
+
+def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
+    """Which rules one signature breaks: its range, and whether the gap holds exactly its own signature."""
+    if len(byte_range) != 4 or any(n < 0 for n in byte_range):
+        return ["byte-range-malformed"]
+    start, first, second, rest = byte_range
+    if start != 0 or first > second or second + rest > len(pdf):
+        return ["byte-range-malformed"]
+    gap = pdf[first:second]
+    if _HEX.fullmatch(gap) is None:
+        return ["gap-not-signature"]
+    digits = bytes(c for c in gap[1:-1] if c not in b" \t\r\n\x0c\x00")
+    held = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+    if not contents or held.rstrip(b"\x00") != contents.rstrip(b"\x00"):
+        return ["gap-not-signature"]
+    if not pdf[:second].rstrip(_BLANK) or not _ends_revision(pdf, second + rest):
+        return ["range-not-revision"]
+    return []
+
+
+def file_misses(pdf: bytes, ranges: Sequence[Sequence[int]]) -> list[str]:
+    """Which rules the file breaks as a whole: what follows its end, and how signatures lie in each other."""
+    found = []
+    end = pdf.rfind(b"%%EOF")
+    if end < 0 or pdf[end + 5 :].strip(_BLANK):
+        found.append("bytes-after-end")
+    good = sorted((r for r in ranges if len(r) == 4), key=lambda r: r[2] + r[3])
+    for before, after in pairwise(good):
+        if before[2] + before[3] > after[1]:
+            found.append("ranges-overlap")
+            break
+    return found
+
+
+def signature_removed(pdf: bytes, signatures: int) -> bool:
+    """Whether raw bytes speak of a signature that no field of the newest revision holds."""
+    return signatures == 0 and re.search(rb"/ByteRange\s*\[", pdf) is not None
+
+
+def _ends_revision(pdf: bytes, end: int) -> bool:
+    return pdf[:end].rstrip(_BLANK).endswith(b"%%EOF")

@@ -1,0 +1,266 @@
+"""From bytes to a report, in numbered steps. The same inputs give the same report for ever: time, trust and revocation
+answers are handed in.
+
+The verdict is the worst of structure guard, cryptography, AdES process, later changes, key usage, algorithms and the
+signing-certificate attribute; never one engine's word (house §5.3). Beside it, never in it: the two signatures of
+Decree 30 and the sender.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from keys.certificates import read_certificate
+from keys.errors import KeysError
+from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, TrustWorld
+from keys.trust import world_of
+from signing.errors import NotAPdf, TooLarge
+from signing.guard import file_misses, misses, signature_removed
+from signing.model import (
+    DATE_FIELD,
+    NUMBER_FIELD,
+    Finding,
+    Indication,
+    OfficeMatch,
+    Report,
+    SignatureReport,
+    TwoSignatures,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from signing._pyhanko.judging import Judged
+
+POLICY = "congvan-verify-1"
+"""Changes when the rules change: part of what a report was made from."""
+VERIFY_LIMIT_MB = 64
+
+_BADNESS = {Verdict.VALID: 0, Verdict.UNKNOWN: 1, Verdict.INVALID: 2}
+_INDICATION = {
+    Verdict.VALID: Indication.TOTAL_PASSED,
+    Verdict.UNKNOWN: Indication.INDETERMINATE,
+    Verdict.INVALID: Indication.TOTAL_FAILED,
+}
+
+
+def verify_pdf(
+    pdf: bytes,
+    *,
+    at: datetime,
+    trust: TrustMaterial,
+    revocation: RevocationData,
+    office_code: str | None = None,
+) -> Report:
+    """What a PDF proves at the moment `at`, trusting `trust`, with the answers of `revocation` and those in the file.
+
+    `office_code` is the sender whose seal is expected. A file without any signature is `invalid` (R53) with finding
+    `signature-missing`. Raises `NotAPdf`, `PdfEncrypted`, `TooLarge` for what cannot be read. Source: signing page §3.
+    """
+    from signing._pyhanko.judging import look
+
+    # 1 may it be opened at all
+    _require_pdf(pdf)
+    # 2 what pyHanko finds in each signature field
+    seen = look(pdf, at=at, trust=trust, revocation=revocation, names=(NUMBER_FIELD, DATE_FIELD))
+    # 3 what the raw bytes say, whatever pyHanko found
+    of_file = file_misses(pdf, [one.byte_range for one in seen.judged])
+
+    # 4 each signature: the worst of all checks
+    signatures = tuple(
+        _signature(one, [*(misses(pdf, one.byte_range, one.contents) if one.byte_range else ()), *of_file], trust)
+        for one in seen.judged
+    )
+    # 5 the file: never better than its worst signature that matters
+    findings = list(_file_findings(pdf, signatures))
+    verdict = _worst([s.verdict for s in signatures]) if signatures else Verdict.INVALID
+    two = _two_signatures(signatures)
+    if signatures and two is TwoSignatures.INCOMPLETE:
+        findings.append(Finding("two-signatures-incomplete", "warning"))
+    # 6 the sender, beside the verdict
+    match = _office_match(signatures, office_code)
+    if match is OfficeMatch.MISMATCH:
+        findings.append(Finding("office-mismatch", "warning"))
+    worst = next((s for s in signatures if s.verdict is verdict), None)
+    return Report(
+        file_sha256=hashlib.sha256(pdf).hexdigest(),
+        file_size=len(pdf),
+        at=at,
+        verdict=verdict,
+        indication=_INDICATION[verdict] if signatures else None,
+        sub_indication=worst.sub_indication if worst else None,
+        two_signatures=two,
+        office_match=match,
+        number=seen.values.get(NUMBER_FIELD),
+        date=seen.values.get(DATE_FIELD),
+        pages=seen.pages,
+        signatures=signatures,
+        findings=tuple(findings),
+        inputs_sha256=_inputs(at, trust, revocation, office_code),
+    )
+
+
+def certificates_in(pdf: bytes) -> tuple[bytes, ...]:
+    """The certificates (DER) of signers and time-stamp authorities in a PDF: whom to ask about. Raises `NotAPdf`."""
+    from signing._pyhanko.judging import certificates
+
+    _require_pdf(pdf)
+    return certificates(pdf)
+
+
+def _require_pdf(pdf: bytes) -> None:
+    """Only what no reader would open is refused; everything else gets a verdict, junk around the file included."""
+    if len(pdf) > VERIFY_LIMIT_MB * 1024 * 1024:
+        raise TooLarge(limit_mb=VERIFY_LIMIT_MB)
+    if b"%PDF-" not in pdf[:1024]:
+        raise NotAPdf
+
+
+def _signature(one: "Judged", broken: Sequence[str], trust: TrustMaterial) -> SignatureReport:
+    certificate = _read(one.certificate)
+    world = world_of(one.certificate, trust) if one.certificate else None
+    findings = [*_failures(one, broken), *_doubts(one), *_notes(one, world)]
+    verdict = Verdict.VALID
+    if any(f.severity == "failure" for f in findings):
+        verdict = Verdict.INVALID
+    elif any(f.severity == "warning" for f in findings) or not one.passed:
+        verdict = Verdict.UNKNOWN
+    return SignatureReport(
+        field=one.field,
+        kind=one.kind,
+        verdict=verdict,
+        indication=_INDICATION[verdict],
+        sub_indication=None if verdict is Verdict.VALID else _sub_indication(one, broken),
+        level=_level(one),
+        signer=certificate.common_name if certificate else None,
+        office=certificate.organisation if certificate else None,
+        office_code=certificate.office_code if certificate else None,
+        purpose=certificate.purpose if certificate else None,
+        world=world,
+        certificate_sha256=certificate.fingerprint if certificate else None,
+        claimed_at=one.claimed_at,
+        proven_at=one.proven_at,
+        covers_whole_file=one.whole_file,
+        changes=() if one.change in ("none", "long_term") else (one.change,),
+        findings=tuple(findings),
+    )
+
+
+def _failures(one: "Judged", broken: Sequence[str]) -> Iterable[Finding]:
+    for code in dict.fromkeys(broken):
+        yield Finding(code, "failure")
+    if one.error is not None or one.kind == "unsupported":
+        return
+    if not one.intact:
+        yield Finding("content-changed", "failure")
+    elif not one.correct:
+        yield Finding("signature-broken", "failure")
+    if one.change == "other" or not one.docmdp_ok or not one.whole_revision:
+        yield Finding("forbidden-change", "failure")
+    if one.failed and one.intact and one.correct:
+        yield Finding("failed", "failure", {"sub": one.sub_indication or "–"})
+
+
+def _doubts(one: "Judged") -> Iterable[Finding]:
+    if one.kind == "unsupported":
+        yield Finding("signature-unsupported", "warning", {"kind": one.error or "–"})
+        return
+    if one.error is not None:
+        yield Finding("signature-unreadable", "warning", {"why": one.error})
+        return
+    if one.kind == "timestamp":
+        if not one.passed and one.intact:
+            yield Finding("timestamp-untrusted", "warning")
+        return
+    if not one.passed and not one.failed:
+        yield Finding("not-determined", "warning", {"sub": one.sub_indication or "–"})
+    if not one.named_certificate:
+        yield Finding("certificate-not-named", "warning")
+    if not one.non_repudiation:
+        yield Finding("key-usage-wrong", "warning")
+    for what in one.weak:
+        yield Finding("weak-algorithm", "warning", {"what": what})
+
+
+def _notes(one: "Judged", world: TrustWorld | None) -> Iterable[Finding]:
+    if one.kind == "signature" and one.error is None and not one.has_timestamp:
+        yield Finding("no-time-stamp", "note")
+    if one.change == "expected":
+        yield Finding("expected-change", "note")
+    if world is TrustWorld.PILOT:
+        yield Finding("pilot-certificate", "note")
+    elif world is not None and world is not TrustWorld.VGCA:
+        yield Finding("other-trust-world", "note")
+
+
+def _sub_indication(one: "Judged", broken: Sequence[str]) -> str | None:
+    if broken or one.change == "other" or not one.docmdp_ok or not one.whole_revision:
+        return "FORMAT_FAILURE"
+    if one.error is None and not one.intact:
+        return "HASH_FAILURE"
+    if one.error is None and not one.correct:
+        return "SIG_CRYPTO_FAILURE"
+    return one.sub_indication or "SIG_CONSTRAINTS_FAILURE"
+
+
+def _level(one: "Judged") -> str:
+    if one.kind != "signature":
+        return one.kind
+    return "B-T" if one.has_timestamp else "B-B"
+
+
+def _file_findings(pdf: bytes, signatures: Sequence[SignatureReport]) -> Iterable[Finding]:
+    if not signatures:
+        removed = signature_removed(pdf, 0)
+        yield Finding("signature-removed" if removed else "signature-missing", "failure")
+    said = set()
+    for finding in (finding for signature in signatures for finding in signature.findings):
+        worth_saying = finding.severity == "failure" or finding.code == "pilot-certificate"
+        if worth_saying and finding.code not in said:
+            said.add(finding.code)
+            yield finding
+
+
+def _two_signatures(signatures: Sequence[SignatureReport]) -> TwoSignatures:
+    """A person has signed, and after that an organisation (R1), whatever their verdicts."""
+    order = [s.purpose for s in signatures if s.kind == "signature"]
+    if Purpose.PERSON in order and Purpose.ORGANISATION in order[order.index(Purpose.PERSON) + 1 :]:
+        return TwoSignatures.COMPLETE
+    return TwoSignatures.INCOMPLETE
+
+
+def _office_match(signatures: Sequence[SignatureReport], office_code: str | None) -> OfficeMatch:
+    sealed = [s for s in signatures if s.purpose == Purpose.ORGANISATION and s.kind == "signature"]
+    if office_code is None or not sealed or sealed[-1].office_code is None:
+        return OfficeMatch.UNKNOWN
+    return OfficeMatch.MATCH if sealed[-1].office_code == office_code else OfficeMatch.MISMATCH
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    return max(verdicts, key=_BADNESS.__getitem__)
+
+
+def _read(der: bytes | None) -> Certificate | None:
+    if der is None:
+        return None
+    try:
+        return read_certificate(der)
+    except KeysError:
+        return None  # the signature's own findings already say that it cannot be trusted
+
+
+def _inputs(at: datetime, trust: TrustMaterial, revocation: RevocationData, office_code: str | None) -> str:
+    """A digest of everything besides the file that the report was made from."""
+    parts = hashlib.sha256()
+    for word in (POLICY, at.astimezone(UTC).isoformat(), office_code or ""):
+        parts.update(hashlib.sha256(word.encode()).digest())
+    for group in (
+        sorted(anchor.der + anchor.world.encode() for anchor in trust.anchors),
+        sorted(trust.intermediates),
+        *(sorted(values) for values in astuple(revocation)),
+    ):
+        parts.update(len(group).to_bytes(4))
+        for one in group:
+            parts.update(hashlib.sha256(one).digest())
+    return parts.hexdigest()
