@@ -1,0 +1,9 @@
+"""The pages that people use: server-rendered, one file for each screen. They call the same cases as the JSON API."""
+
+from fastapi import APIRouter
+
+from api.pages import checking, desk, incoming, outgoing, session
+
+router = APIRouter(include_in_schema=False)
+for part in (session, desk, outgoing, incoming, checking):
+    router.include_router(part.router)

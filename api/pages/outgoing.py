@@ -1,0 +1,284 @@
+"""Văn bản đi: the list, a new draft, and one document with what may be done to it now."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from api import cases, schemas
+from api.accounts import Caller
+from api.auth import Me, Running
+from api.errors import Malformed
+from api.idempotency import Answer
+from api.pages.page import after, form_asked, form_day, form_of, form_version, page
+from api.pages.render import html, language_of, local_day
+from api.pages.shared import PICTURE_WIDTH, history, page_values, report_values
+from api.pages.texts import catalogue, text
+from api.problems import ROOM_ERRORS, STATUS
+from api.wiring import Parts
+from exchange.acts.issue import current, next_number, places_of
+from exchange.acts.send import resolve
+from exchange.errors import NotFound, SeriesClosed
+from exchange.rules.directory import subordinates
+from exchange.rules.explain import explain
+from exchange.rules.lifecycle import document_acts
+from exchange.rules.model import Document, DocumentState, Role, Secrecy, Urgency
+from exchange.storage.store import found_document
+from signing.model import Place
+from signing.pictures import page_sizes
+from signing.report import report_from_json
+
+router = APIRouter(prefix="/documents")
+POINTS_PER_MM = 72 / 25.4
+PLACES = ("number", "date", "signature", "seal")
+
+
+@router.get("")
+def documents(request: Request, parts: Running, caller: Me, state: str = "", after: str | None = None) -> Response:
+    """The list, newest change first."""
+    language = language_of(request)
+    chosen = [DocumentState(state)] if state in set(DocumentState) else []
+    with parts.read() as reading:
+        found = reading.exchange.documents(caller.actor.office, chosen, after)
+    states = [(s.value, text(language, f"document_state.{s}")) for s in DocumentState]
+    more = f"/documents?state={state}&after={found.next}" if found.next else None
+    return page(request, "documents.html", caller, {"rows": found.rows, "next": more, "state": state, "states": states})
+
+
+@router.get("/new")
+def compose(request: Request, parts: Running, caller: Me) -> Response:
+    """The form for a new draft."""
+    return _compose(request, parts, caller, {}, None)
+
+
+@router.post("/new")
+async def draft(request: Request, parts: Running, caller: Me) -> Response:
+    """A draft of the chosen file, or the form again with what was wrong."""
+    form = await form_of(request)
+    file = form.pop("file", None)
+    form.pop("file[]", None)
+    if not isinstance(file, UploadFile):
+        raise Malformed(what="file")
+    data = await file.read()
+    words = {name: form[name] for name in ("signer", "type", "subject", "urgency", "secrecy") if form.get(name)}
+    words["not_classified"] = form.get("not_classified") == "1"
+    asked = form_asked(request, {**form, "file": file.filename or ""})
+    try:
+        answer = await run_in_threadpool(cases.draft_of_bytes, parts, caller, asked, file.filename or "", data, words)
+    except ROOM_ERRORS as error:
+        return await run_in_threadpool(_compose, request, parts, caller, form, error)
+    return after(f"/documents/{answer.body['id']}", "draft")
+
+
+@router.get("/{document}")
+def document(request: Request, parts: Running, caller: Me, document: str) -> Response:
+    """One document."""
+    language, actor = language_of(request), caller.actor
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, actor)
+        revision = current(reading.exchange, found)
+        signed = [r for r in reading.exchange.revisions(found.id) if r.report_sha256 and r.chain == found.chain]
+        stored = reading.exchange.report(signed[-1].report_sha256 or "") if signed else None
+        events = reading.exchange.events_of(document=found.id)
+        consignment = reading.exchange.consignment_of(found.id)
+        deliveries = reading.exchange.deliveries_of(consignment.id) if consignment else []
+        names = reading.exchange.office_names(d.office for d in deliveries)
+    sizes = parts.sandbox.run(page_sizes, parts.blobs.get(revision.file.sha256))
+    acts = document_acts(found, actor)
+    values = {
+        "document": found,
+        "acts": acts,
+        "today": local_day(parts.now()).isoformat(),
+        "history": history(events, actor.office, language),
+        "places": _places_mm(found) if "edit" in acts else None,
+        "deliveries": [
+            {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
+            for d in deliveries
+        ],
+        **page_values(sizes),
+        **report_values(report_from_json(stored.body) if stored else None, language),
+        **_choices(parts, caller, found, acts, language),
+    }
+    return page(request, "document.html", caller, values, version=found.version)
+
+
+@router.get("/{document}/pages/{n}.png")
+def picture(parts: Running, caller: Me, document: str, n: int) -> Response:
+    """A page as a picture."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        sha256 = current(reading.exchange, found).file.sha256
+    png = cases.picture(parts, sha256, n, PICTURE_WIDTH)
+    return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
+
+
+@router.get("/{document}/file")
+def file(parts: Running, caller: Me, document: str) -> Response:
+    """The PDF."""
+    with parts.read() as reading:
+        found = found_document(reading.exchange, document, caller.actor)
+        ref = current(reading.exchange, found).file
+    return schemas.pdf_response(parts.blobs.get(ref.sha256), ref)
+
+
+@router.get("/{document}/evidence")
+def evidence(parts: Running, caller: Me, document: str) -> Response:
+    """The evidence pack."""
+    return schemas.zip_response(cases.evidence_pack(parts, caller, document), f"bang-chung-{document}.zip")
+
+
+@router.post("/{document}/recipients")
+async def recipients(request: Request, parts: Running, caller: Me, document: str) -> Response:
+    """The resolved list, before anything is sent."""
+    form, language = await form_of(request), language_of(request)
+
+    def resolved() -> Response:
+        with parts.read() as reading:
+            found = found_document(reading.exchange, document, caller.actor)
+            body = schemas.Recipients(recipients=_specs(form, found))
+            rows = resolve(reading.exchange, caller.actor, body.specs(), on=local_day(parts.now()))
+        shown = [
+            {
+                "office": r.office, "name": r.name, "problem": r.problem,
+                "detail": r.detail_vi if language == "vi" else r.detail_en,
+            }
+            for r in rows
+        ]  # fmt: skip
+        good = sum(r.problem is None for r in rows)
+        return html("recipients.html", language, {"recipients": shown, "good": good})
+
+    return await run_in_threadpool(resolved)
+
+
+@router.post("/{document}/{act}")
+async def act(request: Request, parts: Running, caller: Me, document: str, act: str) -> Response:
+    """One act on the document; then the document again, saying what was done."""
+    form = await form_of(request)
+    answer = await run_in_threadpool(_act, request, parts, caller, document, act, form)
+    url = f"/documents/{document}"
+    if answer.status == 202:
+        return after(url, f"{act}_pending")
+    if act == "number":
+        return after(url, "number", written=answer.body["number"]["written"])
+    if act == "issue":
+        return after(url, "issue", count=answer.body["recipients"]["count"])
+    return after(url, "edit" if act == "places" else act)
+
+
+def _act(request: Request, parts: Parts, caller: Caller, document: str, act: str, form: dict[str, Any]) -> Answer:
+    asked, version = form_asked(request, form), form_version(form)
+    reason, pin = str(form.get("reason", "")), str(form.get("pin", ""))
+    if act == "submit":
+        return cases.submit(parts, caller, asked, document, version)
+    if act == "sign":
+        return cases.sign(parts, caller, asked, document, version, pin)
+    if act == "return":
+        return cases.give_back(parts, caller, asked, document, version, reason)
+    if act == "number":
+        day = form_day(form, "date")
+        return cases.number(parts, caller, asked, document, version, str(form.get("series", "")), day)
+    if act == "seal":
+        return cases.seal(parts, caller, asked, document, version, pin)
+    if act == "cancel":
+        return cases.cancel(parts, caller, asked, document, version, reason)
+    if act == "edit":
+        words = {name: form[name] for name in ("subject", "type", "signer") if form.get(name)}
+        return cases.edit(parts, caller, asked, document, version, schemas.DocumentChange(**words))
+    if act == "places":
+        change = schemas.DocumentChange(places=schemas.PlacesIn(**_places_points(form)))
+        return cases.edit(parts, caller, asked, document, version, change)
+    if act == "issue":
+        with parts.read() as reading:
+            found = found_document(reading.exchange, document, caller.actor)
+        body = schemas.IssueAsked(recipients=_specs(form, found), due=form_day(form, "due"))
+        return cases.send_out(parts, caller, asked, document, version, body)
+    raise NotFound
+
+
+def _compose(request: Request, parts: Parts, caller: Caller, form: dict[str, Any], error: Any | None) -> Response:
+    language = language_of(request)
+    with parts.read() as reading:
+        leaders = reading.people.people_of(caller.actor.office, Role.LEADER)
+    problem = {"code": error.code, "sentence": error.sentence(language)} if error else None
+    fields = ("subject", "type", "signer", "urgency", "secrecy")
+    values = {
+        "problem": problem,
+        "values": {name: form.get(name, "") for name in fields},
+        "limit_mb": parts.settings.upload_limit_mb,
+        "leaders": [(person.id, person.name) for person in leaders],
+        "types": _types(language),
+        "urgencies": [(u.value, text(language, f"urgency.{u}")) for u in Urgency],
+        "secrecies": [(s.value, text(language, f"secrecy.{s}")) for s in Secrecy],
+        "caller_is_clerk": Role.CLERK in caller.actor.roles,
+    }
+    return page(request, "compose.html", caller, values, status=STATUS[type(error)] if error else 200)
+
+
+def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, ...], language: str) -> dict[str, Any]:
+    """What the forms of the acts offer."""
+    day = local_day(parts.now())
+    with parts.read() as reading:
+        store = reading.exchange
+        leaders = reading.people.people_of(caller.actor.office, Role.LEADER)
+        directory = store.offices() if "issue" in acts else {}
+        groups = list(store.groups(caller.actor.office).values()) if "issue" in acts else []
+        series = []
+        for one in store.series_of(caller.actor.office, day.year) if "number" in acts else []:
+            try:
+                following = next_number(store, caller.actor, one.series.name, day).written
+            except SeriesClosed:
+                continue
+            chosen = (one.series.name == "qd") == (document.type == "decision")
+            label = one.series.title
+            series.append({"value": one.series.name, "label": label, "next": following, "chosen": chosen})
+    under = sorted(subordinates(caller.actor.office, directory.values(), 1))
+    return {
+        "series": series,
+        "leaders": [(person.id, person.name) for person in leaders],
+        "types": _types(language),
+        "groups": groups,
+        "offices": [(o.code, o.name) for o in directory.values() if o.code != caller.actor.office],
+        "subordinates": [(code, directory[code].name) for code in under],
+    }
+
+
+def _types(language: str) -> list[tuple[str, str]]:
+    return [(k.removeprefix("type."), v) for k, v in catalogue(language).items() if k.startswith("type.")]
+
+
+def _specs(form: dict[str, Any], document: Document) -> list[schemas.RecipientIn]:
+    to = str(form.get("to", "under"))
+    excepting = form.get("except[]", [])
+    if to == "chosen":
+        return [schemas.RecipientIn(office=code) for code in form.get("chosen[]", [])]
+    line: dict[str, Any] = {"except": excepting}
+    line |= {"under": document.office} if to == "under" else {"group": to}
+    return [schemas.RecipientIn(**line)]
+
+
+def _places_mm(document: Document) -> list[dict[str, Any]]:
+    """The four places in millimetres from the lower left corner."""
+    places = places_of(document.places)
+    return [{"key": key, **_millimetres(getattr(places, key))} for key in PLACES]
+
+
+def _millimetres(place: Place) -> dict[str, Any]:
+    x1, y1, x2, y2 = (value / POINTS_PER_MM for value in place.box)
+    measures = {"left": x1, "bottom": y1, "width": x2 - x1, "height": y2 - y1}
+    return {"page": place.page + 1} | {name: f"{value:.1f}" for name, value in measures.items()}
+
+
+def _places_points(form: dict[str, Any]) -> dict[str, Any]:
+    def one(key: str) -> dict[str, Any]:
+        try:
+            left, bottom, width, height = (
+                float(str(form[f"{key}_{m}"])) * POINTS_PER_MM for m in ("left", "bottom", "width", "height")
+            )
+            number = int(str(form[f"{key}_page"])) - 1
+        except (KeyError, ValueError) as error:
+            raise Malformed(what=key) from error
+        return {"page": number, "box": (left, bottom, left + width, bottom + height)}
+
+    return {key: one(key) for key in PLACES}
