@@ -41,3 +41,17 @@ def _drawn(document: pdfium.PdfDocument, number: int, width: int) -> bytes:
     out = io.BytesIO()
     picture.convert("RGB").save(out, "PNG")
     return out.getvalue()
+
+
+def page_sizes(pdf: bytes) -> tuple[tuple[float, float], ...]:
+    """Width and height of every page in points, as a reader shows it (after /Rotate). Raises `NotAPdf`."""
+    try:
+        document = pdfium.PdfDocument(pdf)
+    except pdfium.PdfiumError as error:
+        raise NotAPdf() from error
+    try:
+        return tuple(tuple(document.get_page_size(n)) for n in range(len(document)))
+    except pdfium.PdfiumError as error:
+        raise NotAPdf() from error
+    finally:
+        document.close()

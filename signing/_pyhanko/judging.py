@@ -302,7 +302,7 @@ async def _timestamp_status(
         revocation_mode="soft-fail",
     )
     try:
-        kwargs = await validate_tst_signed_data(embedded.signed_data, context, embedded.compute_digest())
+        kwargs = await validate_tst_signed_data(embedded.signed_data, context, lambda _: embedded.compute_digest())
     finally:
         await context.aclose()
     status = TimestampSignatureStatus(**kwargs)

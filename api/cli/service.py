@@ -1,0 +1,288 @@
+"""Running the service: migrate, serve, worker, doctor, and the pilot with its authority."""
+
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import httpx2
+import typer
+import uvicorn
+from rich.console import Console
+from rich.progress import Progress
+
+from api import cases, logs
+from api.app import create_app
+from api.children import Child, end_with_parent
+from api.doctor import examine
+from api.engine import Worker, migrate_jobs
+from api.migrations import upgrade
+from api.pilot import build
+from api.pilot.authority import serve_authority, start_authority
+from api.pilot.district import PILOT_SIZE
+from api.pilot.walk import Login, StepFailed, Walk
+from api.settings import Settings, load_settings
+from api.wiring import Database, Parts, build_parts, now
+from keys.authority import PilotAuthority
+
+console = Console(highlight=False)
+Folder = Annotated[Path, typer.Option(help="Thư mục của hệ thống thử nghiệm. / Folder of the pilot.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the program."""
+    for command in (demo, serve, migrate, doctor):
+        app.command()(command)
+    for hidden in (worker, authority):
+        app.command(hidden=True)(hidden)
+
+
+def migrate() -> None:
+    """Đưa cơ sở dữ liệu lên phiên bản này. / Bring the database to this version."""
+    _migrate(load_settings())
+
+
+def serve() -> None:
+    """Chạy dịch vụ. / Run the service."""
+    settings = load_settings()
+    _migrate(settings)
+    _serve(settings)
+
+
+def worker() -> None:
+    """The process beside the service that does jobs, places events and has them stamped."""
+    end_with_parent()
+    settings = load_settings()
+    logs.set_up(settings.log_level)
+    parts = build_parts(settings)
+    working = Worker(parts, cases.JOBS)
+
+    def stop(_: int, __: FrameType | None) -> None:
+        working.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    working.run(cases.sequence_once, cases.stamp_newest)
+    parts.close()
+
+
+def authority(file: Path, port: int) -> None:
+    """The pilot's authority."""
+    serve_authority(file, port, now)
+
+
+def doctor() -> int:
+    """Nói điều gì chưa ổn và cách sửa. / Say what is wrong and what to do."""
+    findings = examine(load_settings())
+    for finding in findings:
+        console.print(f"{'✔' if finding.good else '✘'} {finding.what}")
+        if not finding.good:
+            console.print(f"   → {finding.remedy}")
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def demo(
+    folder: Folder = Path("demo-data"),
+    port: Annotated[int, typer.Option(help="Cổng. / Port.")] = 8000,
+    offices: Annotated[int, typer.Option(min=3, help="Số đơn vị. / Number of offices.")] = PILOT_SIZE,
+    once: Annotated[bool, typer.Option("--once", help="Đi hết một lượt rồi kết thúc. / Walk once and exit.")] = False,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Cấp lại mật khẩu, PIN. / New passwords, PINs.")] = False,
+    accounts_file: Annotated[
+        Path | None, typer.Option(help="Ghi tài khoản ra tệp. / Write accounts to a file.")
+    ] = None,
+    walk: Annotated[bool, typer.Option(help="Đi hết một lượt khi tạo mới. / Walk the road when new.")] = True,
+) -> int:
+    """Huyện thử nghiệm: tạo lần đầu, đi hết con đường một lần, rồi phục vụ. / A pilot district to try."""
+    if once:
+        with tempfile.TemporaryDirectory(prefix="congvan-") as fresh:
+            return _pilot_once(Path(fresh) / "data", offices)
+    return _pilot(folder, port, offices, accounts, accounts_file, walk)
+
+
+def _pilot(folder: Path, port: int, offices: int, accounts: bool, accounts_file: Path | None, walk: bool) -> int:
+    settings = _pilot_settings(folder, port)
+    if accounts:
+        return _print_new_accounts(settings, accounts_file)
+    _migrate(settings)
+    fresh = not (settings.pilot / "built").is_file()
+    logins = _build(settings, offices, accounts_file) if fresh else []
+    settings = _pilot_settings(folder, port)
+    beside = _authority_of(settings)
+    try:
+        if fresh and walk:
+            _walk(settings, logins)
+        _greet(settings, logins)
+        _serve(settings)
+    finally:
+        beside.stop()
+    return 0
+
+
+def _pilot_once(folder: Path, offices: int) -> int:
+    settings = _pilot_settings(folder, _free_port())
+    _migrate(settings)
+    logins = _build(settings, offices, None)
+    settings = _pilot_settings(folder, settings.port)
+    beside = _authority_of(settings)
+    try:
+        _walk(settings, logins)
+    except StepFailed as failed:
+        console.print(f"[red]✘ {failed}[/red]")
+        return 1
+    finally:
+        beside.stop()
+    return 0
+
+
+def _pilot_settings(folder: Path, port: int) -> Settings:
+    """Settings of a pilot: everything in its folder, only its own authority may be asked."""
+    address_file = folder / "pilot" / "port"
+    beside = address_file.read_text().strip() if address_file.is_file() else None
+    os.environ.update(_pilot_environment(folder, port, beside))
+    return load_settings()
+
+
+def _pilot_environment(folder: Path, port: int, authority_port: str | None) -> dict[str, str]:
+    """What the children of this program must know too."""
+    told = {"CONGVAN_DATA": str(folder.resolve()), "CONGVAN_PORT": str(port)}
+    if authority_port:
+        told["CONGVAN_TSA_URL"] = f"http://127.0.0.1:{authority_port}/tsa"
+        told["CONGVAN_OUTGOING_ALLOWED"] = f'["127.0.0.1:{authority_port}"]'
+    return told
+
+
+def _build(settings: Settings, offices: int, accounts_file: Path | None) -> list[Login]:
+    """Make the district; a half-made one is begun anew, since nobody has seen its passwords."""
+    if settings.pilot.is_dir():
+        raise typer.BadParameter(f"{settings.data}: dở dang, hãy xóa thư mục rồi chạy lại. / half made, remove it.")
+    port = _free_port()
+    parts = build_parts(settings)
+    try:
+        made = build.make_authority(parts, settings.pilot, port)
+        (settings.pilot / "port").write_text(str(port))
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task(f"Tạo {offices} đơn vị, khóa và chứng thư thử nghiệm", total=offices)
+            logins = build.build_district(
+                parts, made, count=offices, progress=lambda done, _: progress.update(task, completed=done)
+            )
+    finally:
+        parts.close()
+    _keep_accounts(logins, accounts_file)
+    (settings.pilot / "built").touch()
+    return logins
+
+
+def _print_new_accounts(settings: Settings, accounts_file: Path | None) -> int:
+    parts = build_parts(settings)
+    try:
+        kept = PilotAuthority.from_bytes((settings.pilot / "authority.json").read_bytes())
+        logins = build.new_accounts(parts, kept)
+    finally:
+        parts.close()
+    _keep_accounts(logins, accounts_file)
+    _print_accounts(logins)
+    return 0
+
+
+def _keep_accounts(logins: list[Login], file: Path | None) -> None:
+    if file is not None:
+        file.touch(mode=0o600)
+        file.write_text(build.logins_json(logins), "utf-8")
+
+
+def _authority_of(settings: Settings) -> Child:
+    return start_authority(settings.pilot / "authority.json", int((settings.pilot / "port").read_text()))
+
+
+def _walk(settings: Settings, logins: list[Login]) -> None:
+    """The road, over real HTTP on a port of its own, with a real worker."""
+    console.print("[bold]Một văn bản đi hết con đường / One document walks the whole road[/bold]")
+    with _running(settings, _free_port()) as address:
+        walk = Walk(
+            lambda: httpx2.Client(base_url=address, timeout=120),
+            {login.login: login for login in logins},
+            (settings.pilot / "root.cer").read_bytes(),
+            lambda step, words: console.print(f"  [green]✔[/green] {step}: {words}"),
+        )
+        walk.whole_road()
+
+
+def _greet(settings: Settings, logins: list[Login]) -> None:
+    if logins:
+        _print_accounts(logins)
+    console.print(f"[bold]Công Văn: {settings.address}[/bold]  (Ctrl+C để dừng / to stop)")
+    if not logins:
+        console.print("Quên mật khẩu? / Forgot the passwords?  congvan demo --accounts")
+
+
+def _print_accounts(logins: list[Login]) -> None:
+    console.print("Tài khoản (chỉ hiện một lần) / Accounts (shown once):")
+    for login in logins:
+        pin = f"  PIN {login.pin}" if login.pin else ""
+        console.print(f"  {login.login:<26} {login.password}{pin}   {login.name}", soft_wrap=True)
+
+
+def _migrate(settings: Settings) -> None:
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database)
+    try:
+        upgrade(database.writer)
+        migrate_jobs(database)
+    finally:
+        database.close()
+
+
+def _serve(settings: Settings) -> None:
+    logs.set_up(settings.log_level)
+    parts = build_parts(settings)
+    beside = Child(["worker"])
+    try:
+        uvicorn.run(
+            create_app(parts), host=settings.host, port=settings.port, log_level="warning", access_log=False,
+            server_header=False,
+        )  # fmt: skip
+    finally:
+        beside.stop()
+        parts.close()
+
+
+@contextmanager
+def _running(settings: Settings, port: int) -> Iterator[str]:
+    """The service in this process, for as long as the road takes."""
+    import threading
+
+    logs.set_up("error")
+    parts: Parts = build_parts(settings)
+    beside = Child(["worker"])
+    config = uvicorn.Config(create_app(parts), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="service", daemon=True)
+    thread.start()
+    try:
+        _wait(lambda: server.started, 20)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        beside.stop()
+        parts.close()
+
+
+def _wait(ready: Callable[[], bool], seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > give_up:
+            raise TimeoutError("the service did not start")
+        time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,67 @@
+"""`congvan doctor`: what is wrong with this installation, and what to do about it."""
+
+import os
+import shutil
+from dataclasses import dataclass
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.migrations import configuration
+from api.settings import Settings
+from api.wiring import Database
+
+LEAST_FREE_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    what: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at folder, secrets, space, database, time-stamp authority."""
+    return [_folder(settings), _secrets(settings), _space(settings), _database(settings), _tsa(settings)]
+
+
+def _folder(settings: Settings) -> Finding:
+    good = settings.data.is_dir() and os.access(settings.data, os.W_OK)
+    return Finding(good, f"Thư mục dữ liệu / data folder: {settings.data}", "CONGVAN_DATA=… (ghi được / writable)")
+
+
+def _secrets(settings: Settings) -> Finding:
+    folder = settings.data / "secrets"
+    open_ones = [f.name for f in folder.glob("*") if f.stat().st_mode & 0o077] if folder.is_dir() else []
+    return Finding(not open_ones, f"Khóa bí mật / secrets: {folder}", f"chmod 600 {' '.join(open_ones)}")
+
+
+def _space(settings: Settings) -> Finding:
+    if not settings.data.is_dir():
+        return Finding(False, "Dung lượng trống / free space", "tạo thư mục dữ liệu / make the data folder")
+    free = shutil.disk_usage(settings.data).free / 1e9
+    return Finding(free > LEAST_FREE_GB, f"Dung lượng trống / free space: {free:.1f} GB", "giải phóng đĩa / free some")
+
+
+def _database(settings: Settings) -> Finding:
+    if not settings.data.is_dir() and settings.database_url is None:
+        return Finding(False, "Cơ sở dữ liệu / database: –", "congvan migrate")
+    database = Database(settings.database)
+    try:
+        with database.reader.connect() as connection:
+            here = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        return Finding(False, f"Cơ sở dữ liệu / database: {type(error).__name__}", "CONGVAN_DATABASE_URL=…")
+    finally:
+        database.close()
+    newest = ScriptDirectory.from_config(configuration()).get_current_head()
+    return Finding(here == newest, f"Cơ sở dữ liệu / database: {here or '–'}", "congvan migrate")
+
+
+def _tsa(settings: Settings) -> Finding:
+    what = f"Dịch vụ dấu thời gian / time stamps: {settings.tsa_url or '–'}"
+    return Finding(settings.tsa_url is not None, what, "CONGVAN_TSA_URL=…, CONGVAN_OUTGOING_ALLOWED='[\"host:port\"]'")
