@@ -1,7 +1,7 @@
-"""What people and programs do, as every way in calls it: work first (files, keys, network), then one act in one transaction.
+"""What people and programs do, as every way in calls it: work first (files, keys, network), then one act.
 
-Each function takes the running parts, who calls, which request it is (`Asked`) and checked values; it returns the `Answer`
-that is stored under the request's key and given again for a repeat. The acts themselves stand in `exchange.acts`.
+Each function takes the running parts, who calls, which request it is (`Asked`) and checked values; it returns the
+`Answer` that is stored under the request's key and given again for a repeat. The acts stand in `exchange.acts`.
 """
 
 from collections.abc import Callable, Mapping
@@ -436,7 +436,7 @@ def stamp_newest(parts: Parts) -> None:
 
 
 def finish_signature(parts: Parts, payload: Mapping[str, Any]) -> None:
-    """Job: finish a file whose signature was made while the time-stamp authority was away. Raises what is still away."""
+    """Job: finish a file whose signature was made while the TSA was away. Raises what is still away."""
     tools = parts.tools()
     with parts.read() as reading:
         session = reading.exchange.session(str(payload["session"]))

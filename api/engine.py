@@ -1,7 +1,8 @@
 """Jobs on DBOS, behind `exchange.storage.jobs.Queue`: on the caller's own database, in the caller's transaction.
 
-Rules that trials forced: JSON serializer (never pickle), a constant application version, one executor id for each process
-start with a heartbeat and a reaper, a bounded worker, an engine of its own on SQLite. Each job is one idempotent step.
+Rules that trials forced: JSON serializer (never pickle), a constant application version, one executor id for each
+process start with a heartbeat and a reaper, a bounded worker, an engine of its own on SQLite.
+Each job is one idempotent step.
 """
 
 import math

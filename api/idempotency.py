@@ -1,7 +1,7 @@
 """One key, one answer: what identifies a request, and the answer that is stored with its effect (RFC draft, §9.2).
 
-A refusal is never stored: the client may mend and repeat with the same key. PINs, passwords and one-time codes stay out of
-the fingerprint: a digest of a short secret gives it away.
+A refusal is never stored: the client may mend and repeat with the same key. PINs, passwords and one-time codes stay
+out of the fingerprint: a digest of a short secret gives it away.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Structured logs, one JSON line for each thing that happened, and the numbers for Prometheus. No secret enters either."""
+"""Structured logs, one JSON line for each thing that happened, and numbers for Prometheus. No secret enters either."""
 
 import logging
 import sys

@@ -1,7 +1,8 @@
 """JSON in and out of `/api/v1`: what requests may hold (checked), and how values are written in answers."""
 
 import json
-from datetime import date, datetime
+from datetime import date as Day
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -97,7 +98,7 @@ class WithReason(Body):
 
 class NumberAsked(Body):
     series: Code
-    date: date | None = None
+    date: Day | None = None
     stamp: Literal["service"] = "service"
 
 
@@ -123,7 +124,7 @@ class Recipients(Body):
 
 
 class IssueAsked(Recipients):
-    due: date | None = None
+    due: Day | None = None
     sender_reference: Annotated[str, StringConstraints(max_length=128)] | None = None
     partial: bool = False
 
@@ -135,7 +136,7 @@ class NewGroup(Body):
 
 class RegisterAsked(Body):
     book: Code = "den"
-    incoming_date: date | None = None
+    incoming_date: Day | None = None
     sha256: str
 
 
@@ -147,7 +148,7 @@ class AssignAsked(Body):
     lead: str
     cooperating: list[str] = []
     for_information: list[str] = []
-    due: date | None = None
+    due: Day | None = None
     instruction: Annotated[str, StringConstraints(max_length=4000)] | None = None
 
 

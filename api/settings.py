@@ -87,4 +87,4 @@ class Settings(BaseSettings):
 
 def load_settings(**by_hand: object) -> Settings:
     """The settings of this program: by hand, then environment, secrets folder (`CONGVAN_SECRETS`), TOML file."""
-    return Settings(_secrets_dir=os.environ.get("CONGVAN_SECRETS"), **by_hand)  # type: ignore[arg-type]
+    return Settings(_secrets_dir=os.environ.get("CONGVAN_SECRETS"), **by_hand)  # type: ignore[arg-type, call-arg]

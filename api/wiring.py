@@ -1,7 +1,7 @@
 """Settings to running parts: engines, transactions, files, trust, clock. The only place that begins and commits.
 
-SQLite: one writer at a time with `BEGIN IMMEDIATE` (the driver's own transactions lose updates silently), and readers on
-an engine that cannot write. PostgreSQL: psycopg 3, the same code.
+SQLite: one writer at a time with `BEGIN IMMEDIATE` (the driver's own transactions lose updates silently), and readers
+on an engine that cannot write. PostgreSQL: psycopg 3, the same code.
 """
 
 import os

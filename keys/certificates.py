@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from keys.errors import CertificateUnreadable
@@ -77,6 +78,14 @@ def read_certificate(der: bytes) -> Certificate:
             not_after=certificate.not_valid_after_utc,
             purpose=_purpose(certificate),
         )
+
+
+def read_certificates(data: bytes) -> list[bytes]:
+    """The certificates (DER) in a file: PEM, one or many, or DER. Raises `CertificateUnreadable`."""
+    with _readable():
+        if b"-----BEGIN CERTIFICATE-----" in data:
+            return [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(data)]
+        return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)]
 
 
 def signed_by(certificate: bytes, data: bytes, signature: bytes) -> bool:

@@ -1,8 +1,8 @@
-"""Checking without a service: a PDF (`verify`) and an evidence pack (`evidence check`), offline, against anchors the user names."""
+"""Checking without a service, offline, against roots the user names: a PDF (`verify`), a pack (`evidence check`)."""
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import click
 import typer
@@ -10,14 +10,16 @@ import typer
 from api.cli.road import client_of_session
 from api.wiring import now
 from exchange.errors import PackUnreadable
-from exchange.proof.evidence import Outcome, PackReport, check_pack
+from exchange.proof.claims import Outcome
+from exchange.proof.evidence import PackReport, check_pack
+from keys.certificates import read_certificates
 from keys.errors import CertificateUnreadable
 from keys.model import Anchor, RevocationData, TrustMaterial, TrustWorld
-from keys.trust import read_anchors
 from signing.errors import SigningError
+from signing.model import Report, Verdict
 from signing.report import report_json, sentences
 from signing.sandbox import Sandbox
-from signing.verify import Verdict, verify_pdf
+from signing.verify import verify_pdf
 
 UNREADABLE = 3
 VERDICT_STATUS = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNKNOWN: 2}
@@ -26,7 +28,7 @@ Trust = Annotated[
     list[Path] | None,
     typer.Option(exists=True, help="Chứng thư gốc tin cậy (tệp hoặc thư mục; .pem, .cer). / Trusted roots."),
 ]
-Language = Annotated[str, typer.Option(help="vi hoặc en. / vi or en.", click_type=click.Choice(["vi", "en"]))]
+Language = Annotated[Literal["vi", "en"], typer.Option(help="vi hoặc en. / vi or en.")]
 evidence = typer.Typer(help="Gói bằng chứng. / Evidence packs.", no_args_is_help=True)
 
 
@@ -71,15 +73,22 @@ def check(
     trust: Trust = None,
     language: Language = "vi",
 ) -> int:
-    """Kiểm tra gói bằng chứng. 0 mọi điều được chứng minh, 1 có điều chưa, 2 có điều trái ngược, 3 không đọc được. / Check a pack."""
+    """Kiểm tra gói bằng chứng. 0 chứng minh đủ, 1 còn thiếu, 2 trái ngược, 3 không đọc được. / Check a pack."""
     sandbox = Sandbox(workers=1)
     try:
         anchors = [anchor.der for anchor in _material(trust or [], TrustWorld.PILOT).anchors]
 
-        def limited(pdf: bytes, **inputs: object) -> object:
-            return sandbox.run(verify_pdf, pdf, **inputs)
+        def limited(
+            pdf: bytes,
+            *,
+            at: datetime,
+            trust: TrustMaterial,
+            revocation: RevocationData,
+            office_code: str | None = None,
+        ) -> Report:
+            return sandbox.run(verify_pdf, pdf, at=at, trust=trust, revocation=revocation, office_code=office_code)
 
-        report = check_pack(pack.read_bytes(), anchors, verify=limited)
+        report = check_pack(pack.read_bytes(), anchors, verify=limited, at=now())
     except PackUnreadable as error:
         typer.echo(f"{error.sentence(language)} [{error.code}]", err=True)
         return UNREADABLE
@@ -103,14 +112,17 @@ def export(
 def _material(paths: list[Path], world: TrustWorld) -> TrustMaterial:
     files = [f for path in paths for f in (sorted(path.iterdir()) if path.is_dir() else [path])]
     try:
-        ders = [der for file in files for der in read_anchors(file.read_bytes())]
+        ders = [der for file in files for der in read_certificates(file.read_bytes())]
     except CertificateUnreadable as error:
         raise click.UsageError(error.sentence("vi")) from error
     return TrustMaterial(anchors=tuple(Anchor(der, world) for der in ders))
 
 
 def _print(report: PackReport, language: str) -> None:
+    marks = {Outcome.PROVEN: "✔", Outcome.NOT_PROVEN: "–", Outcome.CONTRADICTED: "✘"}
+    here = 0 if language == "vi" else 1
     for claim in report.claims:
-        typer.echo(claim.sentence(language))
-    for finding in report.findings:
-        typer.echo(finding.sentence(language))
+        typer.echo(f"{marks[claim.outcome]} {claim.words[here]}: {claim.outcome} ({claim.why[here]})")
+    for found in report.findings:
+        typer.echo(f"! {found.words[here]} [{found.code}]")
+    typer.echo(report.limits[here])

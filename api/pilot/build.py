@@ -1,7 +1,7 @@
 """Put the pilot district into a fresh service: offices, people, keys, certificates, series, pictures.
 
-Passwords and PINs are random and leave this function once; only their digests and wrappings stay. A forgotten PIN means a
-new key and a new certificate, in the pilot as anywhere.
+Passwords and PINs are random and leave this function once; only their digests and wrappings stay. A forgotten PIN means
+a new key and a new certificate, in the pilot as anywhere.
 """
 
 import json

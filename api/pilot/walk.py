@@ -1,4 +1,4 @@
-"""The whole road once, by the JSON API, as people of the pilot would walk it: the demo shows it, the tests insist on it.
+"""The whole road once, by the JSON API, as people of the pilot walk it: the demo shows it, the tests insist on it.
 
 A step that does not hold raises `StepFailed`; nothing is skipped and nothing is assumed.
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx2
 
 from api.client import Congvan, Json
-from exchange.proof.evidence import Outcome, check_pack
+from api.wiring import now
+from exchange.proof.claims import Outcome
+from exchange.proof.evidence import check_pack
 from signing.verify import verify_pdf
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -132,7 +134,7 @@ class Walk:
     def _prove(self, document: str) -> None:
         with self.person("vanthu.huyen") as clerk:
             pack = clerk.evidence_pack(document)
-        report = check_pack(pack, [self.anchor], verify=verify_pdf)
+        report = check_pack(pack, [self.anchor], verify=verify_pdf, at=now())
         proven = sum(claim.outcome is Outcome.PROVEN for claim in report.claims)
         names = zipfile.ZipFile(io.BytesIO(pack)).namelist()
         contradicted = any(claim.outcome is Outcome.CONTRADICTED for claim in report.claims)

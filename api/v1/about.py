@@ -27,7 +27,7 @@ def begin_session(request: Request, parts: Running, body: Credentials) -> Json:
 
 
 @router.delete("/session", status_code=204)
-def end_session(request: Request, parts: Running, caller: Me) -> Response:
+def end_session(request: Request, parts: Running, _: Me) -> Response:
     """Log out."""
     log_out(parts, token_of(request) or "")
     return Response(status_code=204)

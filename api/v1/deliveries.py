@@ -88,7 +88,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
 
 
 @router.get("/deliveries/{delivery}/files/{n}")
-def arrived_file(parts: Running, caller: Me, delivery: str, n: Literal[1]) -> Response:
+def arrived_file(parts: Running, caller: Me, delivery: str, n: Literal[1]) -> Response:  # noqa: ARG001
     """The PDF that was delivered to me."""
     with parts.read() as reading:
         found = found_arrival(reading.exchange, delivery, caller.actor)

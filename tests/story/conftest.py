@@ -1,4 +1,4 @@
-"""A real service for the stories: `congvan demo` as its own process tree, on SQLite or PostgreSQL, that can be killed."""
+"""A real service for the stories: `congvan demo` as its own process tree, on either database, that can be killed."""
 
 import json
 import os

@@ -40,7 +40,9 @@ def enter(browser: Browser, district: Service):  # type: ignore[no-untyped-def]
     contexts = []
 
     def person(login: str | None, language: str = "vi-VN") -> Page:
-        context = browser.new_context(locale=language, base_url=district.address, viewport={"width": 1366, "height": 768})
+        context = browser.new_context(
+            locale=language, base_url=district.address, viewport={"width": 1366, "height": 768}
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
