@@ -27,11 +27,11 @@ together make the KEK; a new master key means that each holder seals the key aga
 import os
 import unicodedata
 
+from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -88,13 +88,16 @@ def open_wrapping(wrapping: Wrapping, *, pin: str, master: bytes, key: str, hold
 def _kek(wrapping: Wrapping, pin: str, master: bytes) -> bytes:
     if len(master) != MASTER_BYTES:
         raise KeyUnavailable(why=MASTER_WRONG)
-    stretched = Argon2id(
-        salt=wrapping.salt,
-        length=32,
-        iterations=wrapping.iterations,
-        lanes=wrapping.lanes,
+    # argon2-cffi, not cryptography's Argon2id: that one fails when two threads derive at the same time (OpenSSL)
+    stretched = hash_secret_raw(
+        _normal(pin).encode(),
+        wrapping.salt,
+        time_cost=wrapping.iterations,
         memory_cost=wrapping.memory_kib,
-    ).derive(_normal(pin).encode())
+        parallelism=wrapping.lanes,
+        hash_len=32,
+        type=Type.ID,
+    )
     return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(stretched + master)
 
 
