@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos import DBOSPortableJSONSerializer as Json
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine
@@ -90,10 +90,10 @@ class Worker:
         """Do jobs until `stop`. `sequence` is called again at once while it returns True; `stamp` every minute."""
         self._parts_beat()
         DBOS(config=_config(self._parts.database, self._id))
-        Queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=0.5)
         for kind, act in self._kinds.items():
             _register(kind, act, self._parts)
         DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=0.5)
         threads = [
             threading.Thread(target=self._every, args=(BEAT_SECONDS, self._beat_and_reap), name="heartbeat"),
             threading.Thread(target=self._every, args=(STAMP_SECONDS, lambda: stamp(self._parts)), name="stamp"),

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx2
@@ -97,9 +98,9 @@ class Walk:
         with self.person(self._clerk_of(first)) as clerk:
             delivery = clerk.delivery(clerk.inbox("consigned")[0]["id"])
             self._require(delivery["report"]["verdict"] == "valid", "7. Hộp văn bản đến", f"{first}: chữ ký hợp lệ")
-            pdf = clerk.delivery_file(delivery["id"])
-            delivery = clerk.register(delivery, delivery["file"]["sha256"])
-            self._require(len(pdf) == delivery["file"]["size"], "   tệp nhận về", f"{len(pdf)} byte")
+            pdf, told = clerk.delivery_file(delivery["id"]), delivery["file"]
+            self._require(sha256(pdf).hexdigest() == told["sha256"], "   Tệp nhận về", f"{len(pdf)} byte, đúng mã băm")
+            delivery = clerk.register(delivery, told["sha256"])
             self._expect(delivery, "registered", "8. Tiếp nhận", f"số đến {delivery['incoming']['number']}")
             officer = next(p for p in clerk.people() if "officer" in p["roles"])
             delivery = clerk.assign(delivery, officer["id"], instruction="Nghiên cứu, tham mưu thực hiện.")

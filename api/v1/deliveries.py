@@ -88,8 +88,10 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
 
 
 @router.get("/deliveries/{delivery}/files/{n}")
-def arrived_file(parts: Running, caller: Me, delivery: str, n: Literal[1]) -> Response:  # noqa: ARG001
-    """The PDF that was delivered to me."""
+def arrived_file(parts: Running, caller: Me, delivery: str, n: int) -> Response:
+    """The PDF that was delivered to me: file 1."""
+    if n != 1:
+        raise NotFound
     with parts.read() as reading:
         found = found_arrival(reading.exchange, delivery, caller.actor)
         file = sent_file(reading.exchange, found)

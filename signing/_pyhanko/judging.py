@@ -210,8 +210,8 @@ async def _judge(
     subfilter = _subfilter(one)
     kind = "timestamp" if subfilter == "/ETSI.RFC3161" else "signature"
     if subfilter not in ("/ETSI.RFC3161", "/ETSI.CAdES.detached", "/adbe.pkcs7.detached"):
-        return Judged(name, "unsupported", error=str(subfilter))
-    found = Judged(name, kind)
+        return Judged(_plain(name), "unsupported", error=_plain(subfilter or "–"))
+    found = Judged(_plain(name), kind)
     try:
         embedded = EmbeddedPdfSignature(reader, one, name)
         found.byte_range = tuple(int(n) for n in embedded.byte_range)
@@ -401,5 +401,10 @@ def _text_values(reader: PdfFileReader, names: Iterable[str]) -> dict[str, str]:
         one = ref.get_object()
         name = str(one.get("/T", ""))
         if name in wanted and "/V" in one:
-            found[name] = str(one["/V"])
+            found[_plain(name)] = _plain(one["/V"])
     return found
+
+
+def _plain(text: str) -> str:
+    """A plain `str`: pyHanko's own kinds of text must not leave the limited process."""
+    return "".join(iter(str(text)))
