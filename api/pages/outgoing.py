@@ -91,7 +91,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "document": found,
         "acts": acts,
         "today": local_day(parts.now()).isoformat(),
-        "history": history(events, actor.office, language),
+        "history": history([event for event in events if event.delivery is None], actor.office, language),
         "places": _places_mm(found) if "edit" in acts else None,
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}

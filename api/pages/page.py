@@ -31,7 +31,7 @@ def page(
         with parts.read() as reading:
             office_name = reading.exchange.office_names([caller.actor.office]).get(caller.actor.office, "")
     shared = {
-        "caller": caller,
+        "me": caller,
         "office_name": office_name,
         "may_draft": bool(caller and caller.actor.roles & {Role.CLERK, Role.OFFICER}),
         "pilot": parts.settings.is_pilot,

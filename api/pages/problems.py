@@ -17,7 +17,7 @@ def show(request: Request, error: RoomError) -> Response:
         return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
     language = language_of(request)
     values = {
-        "caller": None,
+        "me": None,
         "pilot": False,
         "done": None,
         "here": "/",

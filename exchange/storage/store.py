@@ -435,7 +435,7 @@ class Store:
             select(t.events, leaves.c.index.label("index"))
             .join_from(t.events, leaves, leaves.c.event == t.events.c.id, isouter=True)
             .where(here)
-            .order_by(t.events.c.at, t.events.c.id)
+            .order_by(t.events.c.at, leaves.c.index.is_(None), leaves.c.index, t.events.c.id)
         )
         return [Event(**{**row._mapping, "body": bytes(row.body), "leaf": bytes(row.leaf)}) for row in rows]
 
