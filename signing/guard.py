@@ -9,6 +9,17 @@ from itertools import pairwise
 
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _BLANK = b"\r\n\t \x00"
+_END = re.compile(rb"startxref\s+\d+\s+%%EOF")
+
+
+def whole_part(pdf: bytes) -> bytes:
+    """The file up to its last complete end, as readers find it; `file_misses` says what stands behind.
+
+    A reader looks for the last `startxref` and ignores what follows, so an engine that stumbles over junk at the end
+    must not hide the signatures that a reader shows.
+    """
+    end = _END.match(pdf, max(pdf.rfind(b"startxref"), 0))
+    return pdf[: end.end()] if end and pdf[end.end() :].strip(_BLANK) else pdf
 
 
 def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
@@ -34,7 +45,9 @@ def file_misses(pdf: bytes, ranges: Sequence[Sequence[int]]) -> list[str]:
     """Which rules the file breaks as a whole: what follows its end, and how signatures lie in each other."""
     found = []
     end = pdf.rfind(b"%%EOF")
-    if end < 0 or pdf[end + 5 :].strip(_BLANK):
+    signed = max((r[2] + r[3] for r in ranges if len(r) == 4), default=0)
+    unsigned = pdf[max(len(whole_part(pdf)), signed) :]  # not even more lines of %%EOF, unless somebody signed them
+    if end < 0 or pdf[end + 5 :].strip(_BLANK) or unsigned.strip(_BLANK):
         found.append("bytes-after-end")
     good = sorted((r for r in ranges if len(r) == 4), key=lambda r: r[2] + r[3])
     for before, after in pairwise(good):

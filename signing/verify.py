@@ -17,7 +17,7 @@ from keys.errors import KeysError
 from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, TrustWorld
 from keys.trust import world_of
 from signing.errors import NotAPdf, TooLarge
-from signing.guard import file_misses, misses, signature_removed
+from signing.guard import file_misses, misses, signature_removed, whole_part
 from signing.model import (
     DATE_FIELD,
     NUMBER_FIELD,
@@ -63,7 +63,7 @@ def verify_pdf(
     # 1 may it be opened at all
     _require_pdf(pdf)
     # 2 what pyHanko finds in each signature field
-    seen = look(pdf, at=at, trust=trust, revocation=revocation, names=(NUMBER_FIELD, DATE_FIELD))
+    seen = look(whole_part(pdf), at=at, trust=trust, revocation=revocation, names=(NUMBER_FIELD, DATE_FIELD))
     # 3 what the raw bytes say, whatever pyHanko found
     of_file = file_misses(pdf, [one.byte_range for one in seen.judged])
 
@@ -106,7 +106,7 @@ def certificates_in(pdf: bytes) -> tuple[bytes, ...]:
     from signing._pyhanko.judging import certificates
 
     _require_pdf(pdf)
-    return certificates(pdf)
+    return certificates(whole_part(pdf))
 
 
 def _require_pdf(pdf: bytes) -> None:

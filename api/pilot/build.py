@@ -159,8 +159,8 @@ def _renew(writing: Writing, parts: Parts, authority: PilotAuthority, made: _Mad
     for fresh, login, hashed in zip(made.ids, made.logins, made.hashes, strict=True):
         account = writing.people.account_by_login(login.login)
         assert account is not None  # noqa: S101 - the pilot was built with these people
-        for key in writing.keys.keys_for(account.id):
-            writing.keys.retire_key(key.id, at)
+        for retired in writing.keys.keys_for(account.id):
+            writing.keys.retire_key(retired.id, at)
         writing.people.set_password(account.id, hashed)
         if login.pin is not None and fresh in made.wrappings:
             # the wrapping names its holder: wrap again for the account that is there

@@ -6,7 +6,8 @@ Nothing is fetched: certificates and revocation answers are handed in or stand i
 import asyncio
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_with
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,12 @@ from pyhanko.sign.diff_analysis import (
     WhitelistRule,
 )
 from pyhanko.sign.fields import enumerate_sig_fields
-from pyhanko.sign.validation.ades import ades_basic_validation, ades_lta_validation, ades_with_time_validation
+from pyhanko.sign.validation.ades import (
+    AdESBasicValidationResult,
+    ades_basic_validation,
+    ades_lta_validation,
+    ades_with_time_validation,
+)
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
@@ -89,7 +95,7 @@ class Judged:
     has_timestamp: bool = False
     named_certificate: bool = False
     non_repudiation: bool = False
-    weak: list[str] = field(default_factory=list)
+    weak: list[str] = made_with(default_factory=list)
     error: str | None = None
 
 
@@ -103,7 +109,7 @@ class Seen:
     signed_revisions: int
 
 
-class _FreedButNeverThere(WhitelistRule):  # type: ignore[misc]
+class _FreedButNeverThere(WhitelistRule):
     """A number that was allocated and freed in one revision removes nothing."""
 
     def apply(self, old: Any, new: Any) -> Iterable[ReferenceUpdate]:
@@ -131,7 +137,7 @@ _CHANGES = {
 }
 
 
-class _Dated(AlgorithmUsagePolicy):  # type: ignore[misc]
+class _Dated(AlgorithmUsagePolicy):
     """The face of `keys.algorithms` towards pyHanko."""
 
     def digest_algorithm_allowed(self, algo: DigestAlgorithm, moment: datetime | None) -> AlgorithmUsageConstraint:
@@ -227,7 +233,7 @@ async def _judge(
 
 
 def _read_integrity(found: Judged, embedded: EmbeddedPdfSignature) -> None:
-    embedded.compute_integrity_info(POLICY)
+    embedded.compute_integrity_info(POLICY)  # type: ignore[no-untyped-call]
     summary = embedded.summarise_integrity_info()
     coverage = str(summary["coverage"].name)
     found.whole_file = coverage == "ENTIRE_FILE"
@@ -270,6 +276,7 @@ async def _run_process(
         status = await _timestamp_status(embedded, rules, trust)
         found.intact, found.correct, found.passed, found.proven_at = status
         return
+    result: AdESBasicValidationResult[Any]
     if stamped:
         result = await ades_lta_validation(embedded, rules, timing_info=timing)
     else:
@@ -283,7 +290,7 @@ async def _run_process(
     status_ = result.api_status
     found.intact = bool(status_ is not None and status_.intact)
     found.correct = bool(status_ is not None and status_.valid)
-    sub = result.ades_subindic
+    sub: Any = result.ades_subindic
     found.passed = isinstance(sub, AdESPassed)
     found.failed = not found.passed and not isinstance(sub, AdESIndeterminate)
     found.sub_indication = None if found.passed else sub.name
@@ -304,7 +311,7 @@ async def _timestamp_status(
     try:
         kwargs = await validate_tst_signed_data(embedded.signed_data, context, lambda _: embedded.compute_digest())
     finally:
-        await context.aclose()
+        await context.aclose()  # type: ignore[no-untyped-call]
     status = TimestampSignatureStatus(**kwargs)
     holds = bool(status.intact and status.valid)
     return bool(status.intact), bool(status.valid), holds and bool(status.trusted), status.timestamp

@@ -250,8 +250,6 @@ def test_a_late_commit_is_placed_after_what_overtook_it(hub: Hub):
 
 
 def test_sequencers_that_race_place_each_event_once_and_in_order(hub: Hub):
-    if hub.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time")
     for _ in range(10):
         hub.story()
     begin = threading.Barrier(4)

@@ -59,9 +59,18 @@ def test_one_changed_byte_is_invalid(steps, check, place: float) -> None:  # typ
     assert check(bytes(pdf)).verdict is Verdict.INVALID
 
 
-def test_bytes_after_the_end_are_invalid(steps, check) -> None:  # type: ignore[no-untyped-def]
-    report = check(steps["stamped"] + b"\n%%EOF\nxx")
+@pytest.mark.parametrize("junk", [b"xx", b"\n%%EOF\nxx", b"\n%%EOF\n%%EOF\n", b"\nstartxref\n9\n"])
+def test_bytes_after_the_end_are_invalid_and_hide_no_signature(steps, check, junk: bytes) -> None:  # type: ignore[no-untyped-def]
+    report = check(steps["stamped"] + junk)
     assert report.verdict is Verdict.INVALID
+    assert len(report.signatures) == 3
+    assert "bytes-after-end" in {finding.code for finding in report.findings}
+
+
+def test_a_signed_file_that_is_cut_off_is_invalid(steps, check) -> None:  # type: ignore[no-untyped-def]
+    report = check(steps["stamped"][:-200])
+    assert report.verdict is Verdict.INVALID
+    assert "bytes-after-end" in {finding.code for finding in report.findings}
 
 
 def test_an_unknown_root_is_unknown(steps) -> None:  # type: ignore[no-untyped-def]
