@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 import pyotp
 from pwdlib import PasswordHash
 
-from api.errors import RateLimited, SecondFactorRequired, Unauthenticated
-from api.store import Account, Session
+from api.errors import RateLimited, SecondFactorRequired, SecondFactorWrong, Unauthenticated
+from api.store import Account, AccountStore, Session
 from api.wiring import Parts
+from exchange.errors import NotAllowed
 from exchange.rules.model import Actor, Role
 
 FREE_FAILURES = 5
@@ -32,6 +33,8 @@ class Caller:
     actor: Actor
     account: Account
     csrf: str
+    must_enrol: bool = False
+    """The office requires a second factor that this person has not set up: until then nothing else may be done."""
 
     @property
     def name(self) -> str:
@@ -50,25 +53,30 @@ def hash_password(password: str) -> str:
 
 
 def log_in(parts: Parts, login: str, password: str, code: str | None) -> tuple[str, Caller]:
-    """A new session: its token, and who it is. Raises `Unauthenticated`, `SecondFactorRequired`, `RateLimited`."""
+    """A new session: its token, and who it is. Raises `Unauthenticated`, `SecondFactorRequired`, `RateLimited`.
+
+    Whoever has a second factor must show it. Where the office requires one that the person has not set up yet, the
+    session is good for setting it up and for nothing else.
+    """
     at = parts.now()
     with parts.read() as reading:
         account = reading.people.account_by_login(login)
         roles = reading.people.roles(account.id) if account else {}
         office = min(roles, default="")
-        required = bool(account) and reading.people.second_factor_required(office)
+        must_enrol = _must_enrol(reading.people, account, office)
     if account is not None:
         _wait(account, at)
     right = _passwords.verify(unicodedata.normalize("NFC", password), account.password_hash if account else _NOBODY)
     if account is None or not right or not roles or account.locked:
         _remember_failure(parts, account, at)
         raise Unauthenticated
-    _second_factor(parts, account, code, required, at)
+    if account.totp_secret is not None:
+        _require_code(parts, account, account.totp_secret, code, at)
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     with parts.write() as writing:
         writing.people.forget_failures(account.id)
         writing.people.add_session(_digest(token), account.id, office, csrf, at)
-    return token, Caller(Actor(account.id, office, roles[office]), account, csrf)
+    return token, Caller(Actor(account.id, office, roles[office]), account, csrf, must_enrol)
 
 
 def log_out(parts: Parts, token: str) -> None:
@@ -84,6 +92,7 @@ def caller_of(parts: Parts, token: str) -> Caller:
         session = reading.people.session(digest)
         account = reading.people.account(session.account) if session else None
         roles = reading.people.roles(session.account) if session else {}
+        must_enrol = _must_enrol(reading.people, account, session.office if session else "")
     if session is None or account is None or account.locked or session.office not in roles:
         raise Unauthenticated
     if _ended(parts, session, at):
@@ -92,7 +101,47 @@ def caller_of(parts: Parts, token: str) -> Caller:
     if at - session.seen_at > timedelta(minutes=1):
         with parts.write() as writing:
             writing.people.touch_session(digest, at)
-    return Caller(Actor(account.id, session.office, roles[session.office]), account, session.csrf)
+    return Caller(Actor(account.id, session.office, roles[session.office]), account, session.csrf, must_enrol)
+
+
+def begin_second_factor(parts: Parts, caller: Caller, password: str) -> tuple[str, str]:
+    """A fresh TOTP secret (base32) and its `otpauth:` address for an authenticator; nothing is kept before a code of it
+    is shown. Raises `Unauthenticated` for a wrong password.
+    """
+    _require_password(parts, caller, password)
+    secret = pyotp.random_base32()
+    return secret, pyotp.TOTP(secret).provisioning_uri(name=caller.account.login, issuer_name="Công Văn")
+
+
+def confirm_second_factor(parts: Parts, caller: Caller, secret: str, code: str) -> None:
+    """Keep a secret of which the person shows a code; all other sessions end. Raises `SecondFactorWrong`."""
+    step = _step_of(secret, code, parts.now()) if _is_secret(secret) else None
+    if step is None or caller.account.totp_secret is not None:
+        raise SecondFactorWrong
+    with parts.write() as writing:
+        writing.people.set_totp(caller.account.id, secret)
+        writing.people.use_totp_step(caller.account.id, step)
+        writing.people.end_sessions(caller.account.id, besides=caller.csrf)
+
+
+def drop_second_factor(parts: Parts, caller: Caller, password: str, code: str) -> None:
+    """Go back to the password alone. Raises `Unauthenticated`, and `NotAllowed` where the office requires two."""
+    with parts.read() as reading:
+        required = reading.people.second_factor_required(caller.actor.office)
+    if required:
+        raise NotAllowed(needed="office_admin")
+    _require_password(parts, caller, password)
+    _require_code(parts, caller.account, caller.account.totp_secret or "", code, parts.now())
+    with parts.write() as writing:
+        writing.people.set_totp(caller.account.id, None)
+
+
+def require_second_factor(parts: Parts, caller: Caller, *, required: bool) -> None:
+    """The office's rule, set by its administrator; it binds sessions that are open too. Raises `NotAllowed`."""
+    if Role.OFFICE_ADMIN not in caller.actor.roles:
+        raise NotAllowed(needed=Role.OFFICE_ADMIN)
+    with parts.write() as writing:
+        writing.people.require_second_factor(caller.actor.office, required)
 
 
 def same_word(one: str, other: str) -> bool:
@@ -128,15 +177,24 @@ def _remember_failure(parts: Parts, account: Account | None, at: datetime) -> No
             writing.people.count_failure(account.id, at)
 
 
-def _second_factor(parts: Parts, account: Account, code: str | None, required: bool, at: datetime) -> None:
+def _must_enrol(people: AccountStore, account: Account | None, office: str) -> bool:
+    return account is not None and account.totp_secret is None and people.second_factor_required(office)
+
+
+def _require_password(parts: Parts, caller: Caller, password: str) -> None:
+    """The person at the keyboard is the one who logged in. Raises `Unauthenticated`, `RateLimited`."""
+    at = parts.now()
+    _wait(caller.account, at)
+    if not _passwords.verify(unicodedata.normalize("NFC", password), caller.account.password_hash):
+        _remember_failure(parts, caller.account, at)
+        raise Unauthenticated
+
+
+def _require_code(parts: Parts, account: Account, secret: str, code: str | None, at: datetime) -> None:
     """A code counts once: its step is spent. One step of clock difference is allowed."""
-    if account.totp_secret is None:
-        if required:
-            raise SecondFactorRequired
-        return
     if not code:
         raise SecondFactorRequired
-    step = _step_of(account.totp_secret, code, at)
+    step = _step_of(secret, code, at)
     with parts.write() as writing:
         spent = step is not None and writing.people.use_totp_step(account.id, step)
     if not spent:
@@ -151,6 +209,10 @@ def _step_of(secret: str, code: str, at: datetime) -> int | None:
         if same_word(totp.generate_otp(step), code.strip()):
             return step
     return None
+
+
+def _is_secret(text: str) -> bool:
+    return len(text) == 32 and set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 
 
 def _digest(token: str) -> str:

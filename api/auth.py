@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from api.accounts import Caller, caller_of, same_word
-from api.errors import CsrfRefused, Unauthenticated
+from api.errors import CsrfRefused, SecondFactorSetup, Unauthenticated
 from api.wiring import Parts
 
 COOKIE = "congvan_session"
@@ -28,6 +28,16 @@ def token_of(request: Request) -> str | None:
 
 
 async def current_caller(request: Request) -> Caller:
+    """Who calls and may act; raises what `known_caller` raises, and `SecondFactorSetup` before an enrolment that the
+    office requires.
+    """
+    caller = await known_caller(request)
+    if caller.must_enrol:
+        raise SecondFactorSetup
+    return caller
+
+
+async def known_caller(request: Request) -> Caller:
     """Who calls; raises `Unauthenticated`, or `CsrfRefused` for a cookie call that another site could have made."""
     from starlette.concurrency import run_in_threadpool
 
@@ -46,7 +56,7 @@ async def current_caller(request: Request) -> Caller:
 async def optional_caller(request: Request) -> Caller | None:
     """Who calls, or None for a visitor."""
     try:
-        return await current_caller(request)
+        return await known_caller(request)
     except Unauthenticated:
         return None
 
@@ -85,5 +95,7 @@ async def _form_word(request: Request) -> str | None:
 
 
 Me = Annotated[Caller, Depends(current_caller)]
+Known = Annotated[Caller, Depends(known_caller)]
+"""For what somebody may do who still has to set up the second factor: that, and to leave."""
 Anyone = Annotated[Caller | None, Depends(optional_caller)]
 Running = Annotated[Parts, Depends(parts_of)]

@@ -32,6 +32,18 @@ class SecondFactorRequired(ApiError):
     en = "A second-factor code is needed."
 
 
+class SecondFactorWrong(ApiError):
+    code = "second-factor-wrong"
+    vi = "Mã xác thực hai bước không đúng. Hãy xem đồng hồ của điện thoại rồi nhập mã mới."
+    en = "The second-factor code is wrong. Check the clock of the phone and enter a new code."
+
+
+class SecondFactorSetup(ApiError):
+    code = "second-factor-setup"
+    vi = "Đơn vị yêu cầu xác thực hai bước. Hãy bật ở trang “Tài khoản” trước."
+    en = "The office requires a second factor. Set it up on the page “Account” first."
+
+
 class CsrfRefused(ApiError):
     code = "csrf-refused"
     vi = "Yêu cầu không đến từ trang của hệ thống này. Hãy tải lại trang rồi thử lại."

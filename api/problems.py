@@ -11,6 +11,8 @@ from signing import errors as signing
 STATUS: dict[type[Exception], int] = {
     api.Unauthenticated: 401,
     api.SecondFactorRequired: 401,
+    api.SecondFactorWrong: 422,
+    api.SecondFactorSetup: 403,
     api.CsrfRefused: 403,
     api.Malformed: 400,
     api.IdempotencyKeyMissing: 400,
@@ -99,7 +101,7 @@ RETRYABLE = frozenset(
 
 ROOM_ERRORS = (api.ApiError, exchange.ExchangeError, signing.SigningError, keys.KeysError)
 RoomError = api.ApiError | exchange.ExchangeError | signing.SigningError | keys.KeysError
-TYPE = "/problems#"
+TYPE = "/api/v1/problems#"
 
 
 def problem_of(error: RoomError, language: str, *, instance: str, trace: str) -> tuple[int, dict[str, Any]]:

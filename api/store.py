@@ -142,6 +142,11 @@ class AccountStore:
         """The session is over."""
         self._connection.execute(delete(t.sessions).where(t.sessions.c.token_sha256 == token_sha256))
 
+    def end_sessions(self, account: str, *, besides: str) -> None:
+        """End every session of a person but the one with that word."""
+        here = t.sessions.c
+        self._connection.execute(delete(t.sessions).where(here.account == account, here.csrf != besides))
+
     def drop_sessions(self, seen_before: datetime, created_before: datetime) -> None:
         """Forget sessions that have ended."""
         here = t.sessions.c

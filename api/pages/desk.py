@@ -16,6 +16,8 @@ def desk(request: Request, parts: Running, caller: Anyone) -> Response:
     """The first page."""
     if caller is None:
         return RedirectResponse("/login", 303)
+    if caller.must_enrol:
+        return RedirectResponse("/account", 303)
     office, roles = caller.actor.office, caller.actor.roles
     with parts.read() as reading:
         own = reading.exchange.document_counts(office)
