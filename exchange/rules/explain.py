@@ -104,6 +104,12 @@ _WORDS: dict[DeliveryState, _Words] = {
         "Xong lúc {t}.",
         "Done at {t}.",
     ),
+    S.REPLACED: _Words(
+        "Đã được thay thế",
+        "Replaced",
+        "Xong lúc {t}.",
+        "Done at {t}.",
+    ),
 }
 
 _SENDER_ACTS = frozenset({S.FAILED, S.REFUSED})

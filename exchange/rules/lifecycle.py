@@ -133,8 +133,9 @@ def document_places(document: Document, actor: Actor) -> frozenset[str]:
 
 
 def delivery_places(actor: Actor, lead: str | None) -> frozenset[str]:
-    """Roles of the actor, and `lead` for the one in charge."""
-    return frozenset(actor.roles | ({LEAD} if actor.id == lead else set()))
+    """Roles of the actor, and `lead` for the one in charge, as long as that is still somebody who works on documents."""
+    leads = actor.id == lead and bool(actor.roles & {Role.OFFICER, Role.CLERK, Role.LEADER})
+    return frozenset(actor.roles | ({LEAD} if leads else set()))
 
 
 def _possible(moves: tuple[Move, ...], state: str, places: frozenset[str]) -> tuple[str, ...]:
