@@ -1,5 +1,6 @@
 """One event for each act: canonical JSON (RFC 8785) whose bytes are the leaf of the ledger (exchange page §8.1)."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +90,7 @@ def _write(
     subject = {"document": document, "consignment": consignment, "delivery": delivery}
     canonical = rfc8785.dumps(
         {
-            **body,
+            **_composed(body),
             "v": 1,
             "id": id_,
             "type": type_,
@@ -106,6 +107,17 @@ def _write(
     event = Event(id_, type_, at, canonical, leaf, inward, actor.office, document, consignment, delivery)
     tx.store.add_event(event)
     return event
+
+
+def _composed(value: Any) -> Any:
+    """The same with all text in NFC: two keyboards' ways of typing a reason give one leaf."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, Mapping):
+        return {key: _composed(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_composed(inner) for inner in value]
+    return value
 
 
 def _instant(at: datetime) -> str:

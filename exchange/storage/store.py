@@ -428,14 +428,18 @@ class Store:
         return bytes(leaf) if leaf is not None else None
 
     def events_of(self, *, document: str | None = None, delivery: str | None = None) -> list[Event]:
-        """The events of a document (its deliveries' too) or of one delivery, oldest first."""
+        """The events of a document (its deliveries' too) or of one delivery, in the ledger's order.
+
+        Those without a place yet come last, as they were written: several share an instant, and clocks jump.
+        """
         here = t.events.c.document == document if document else t.events.c.delivery == delivery
-        leaves = t.ledger.leaves
+        leaves, pending = t.ledger.leaves, t.pending_events
         rows = self.connection.execute(
             select(t.events, leaves.c.index.label("index"))
             .join_from(t.events, leaves, leaves.c.event == t.events.c.id, isouter=True)
+            .join(pending, pending.c.event == t.events.c.id, isouter=True)
             .where(here)
-            .order_by(t.events.c.at, leaves.c.index.is_(None), leaves.c.index, t.events.c.id)
+            .order_by(leaves.c.index.is_(None), leaves.c.index, pending.c.n)
         )
         return [Event(**{**row._mapping, "body": bytes(row.body), "leaf": bytes(row.leaf)}) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Who a specification means on a day: offices, groups, branches of the tree, and why an office cannot be a recipient."""
+"""Who a specification means on a day: offices, groups, branches of the tree, and who cannot be a recipient, and why."""
 
 from datetime import date, timedelta
 
