@@ -6,13 +6,15 @@ Exit statuses: 0 done; 1 refused or not valid; 64 wrong usage. `verify` and `evi
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from api.cli import check, road, service
 
 USAGE = 64
 """`EX_USAGE` of sysexits: never one of the statuses that mean a verdict."""
+
+TYPER_USAGE = 2
+"""What Typer calls it. Its errors are its own, not those of the package `click`, of which it carries a copy."""
 
 app = typer.Typer(
     name="congvan",
@@ -35,16 +37,20 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; wrong usage is 64, so that 0–3 always mean what a command says."""
     try:
         status = typer.main.get_command(app).main(arguments, prog_name="congvan", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return USAGE
-    except click.UsageError as error:
-        error.show()
-        return USAGE
-    except click.Abort:
-        click.echo("Đã dừng. / Stopped.", err=True)
+    except typer.TyperException as error:
+        _say(error)
+        return USAGE if error.exit_code == TYPER_USAGE else error.exit_code
+    except typer.Abort:
+        typer.echo("Đã dừng. / Stopped.", err=True)
         return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     return status if isinstance(status, int) else 0
+
+
+def _say(error: typer.TyperException) -> None:
+    """What is wrong, under the line that says how the command is used; a bare `congvan` has shown its help already."""
+    message = error.format_message().strip()
+    context = getattr(error, "ctx", None)
+    if context is not None and message:
+        typer.echo(context.get_usage(), err=True)
+    if message:
+        typer.echo(message, err=True)

@@ -4,7 +4,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 
 from api.cli.road import client_of_session
@@ -114,7 +113,7 @@ def _material(paths: list[Path], world: TrustWorld) -> TrustMaterial:
     try:
         ders = [der for file in files for der in read_certificates(file.read_bytes())]
     except CertificateUnreadable as error:
-        raise click.UsageError(error.sentence("vi")) from error
+        raise typer.BadParameter(error.sentence("vi")) from error
     return TrustMaterial(anchors=tuple(Anchor(der, world) for der in ders))
 
 

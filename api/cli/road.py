@@ -7,7 +7,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import httpx2
 import typer
 
@@ -28,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
     for command in (
         login, logout, me, draft, submit, sign, return_, number, seal, issue, cancel, documents, show, download, inbox,
-        register, refuse, assign, start, complete, recipients,
+        register, refuse, assign, start, complete, recipients, groups, group,
     ):  # fmt: skip
         app.command(name=command.__name__.rstrip("_"))(_refusals_said(command))
 
@@ -74,7 +73,7 @@ def draft(
     with client_of_session() as client:
         leader = next((p for p in client.leaders() if p["login"] == signer), None)
         if leader is None:
-            raise click.ClickException(f"Không có lãnh đạo {signer} trong đơn vị. / No such leader.")
+            raise typer.TyperException(f"Không có lãnh đạo {signer} trong đơn vị. / No such leader.")
         upload = client.upload(file.read_bytes(), file.name)
         _print(
             client.draft(
@@ -163,6 +162,22 @@ def recipients(consignment: Annotated[str, typer.Argument(help="con_…")]) -> N
             typer.echo(f"{row['office']:<12} {row['why']['label']:<24} {row['why']['what']}")
 
 
+def groups() -> None:
+    """Nhóm đơn vị của đơn vị mình. / Saved groups of recipients."""
+    with client_of_session() as client:
+        for saved in client.groups():
+            typer.echo(f"{saved['id']}  {saved['name']}: {', '.join(saved['members'])}")
+
+
+def group(
+    name: Annotated[str, typer.Argument(help="Tên nhóm. / Name.")],
+    members: Annotated[list[str], typer.Argument(help="Mã các đơn vị. / Office codes.")],
+) -> None:
+    """Lưu một nhóm đơn vị. / Save a group of recipients."""
+    with client_of_session() as client:
+        _print(client.make_group(name, members))
+
+
 def inbox(state: Annotated[str | None, typer.Option(help="Trạng thái. / State.")] = None) -> None:
     """Văn bản đến. / Incoming."""
     with client_of_session() as client:
@@ -195,7 +210,7 @@ def assign(
     with client_of_session() as client:
         person = next((p for p in client.people() if p["login"] == lead), None)
         if person is None:
-            raise click.ClickException(f"Không có tài khoản {lead} trong đơn vị. / No such account.")
+            raise typer.TyperException(f"Không có tài khoản {lead} trong đơn vị. / No such account.")
         _print(client.assign(client.delivery(delivery), person["id"], instruction=instruction))
 
 
@@ -223,7 +238,7 @@ def _recipients(
 def client_of_session() -> Congvan:
     """The service and session that `congvan login` kept; a message for the user when there is none."""
     if not _session.is_file():
-        raise click.ClickException("Chưa đăng nhập: congvan login ĐỊA-CHỈ TÀI-KHOẢN. / Log in first.")
+        raise typer.TyperException("Chưa đăng nhập: congvan login ĐỊA-CHỈ TÀI-KHOẢN. / Log in first.")
     address, token = _session.read_text("utf-8").split()
     return Congvan.at(address, token=token)
 
