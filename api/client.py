@@ -92,6 +92,10 @@ class Congvan:
         """Save a group of recipients."""
         return self._post("/groups", {"name": name, "members": list(members)}, key=key)
 
+    def groups(self) -> list[Json]:
+        """My office's saved groups."""
+        return self._items("/groups")
+
     # -- documents -----------------------------------------------------------------------------------------------------
 
     def upload(self, data: bytes, name: str, *, key: str | None = None) -> Json:

@@ -15,6 +15,7 @@ from api.errors import Malformed
 from api.idempotency import Asked, asked_of
 from api.pages.render import html, language_of
 from api.pages.texts import text
+from exchange.acts.send import GROUP_KEEPERS
 from exchange.rules.model import Role
 
 DONE = "congvan_done"
@@ -34,6 +35,7 @@ def page(
         "me": caller,
         "office_name": office_name,
         "may_draft": bool(caller and caller.actor.roles & {Role.CLERK, Role.OFFICER}),
+        "may_group": bool(caller and caller.actor.roles & GROUP_KEEPERS),
         "pilot": parts.settings.is_pilot,
         "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
         "done": _done(request, language),

@@ -24,6 +24,7 @@ def show(request: Request, error: RoomError) -> Response:
         "hidden": lambda *_: "",
         "item": lambda *_: "",
         "may_draft": False,
+        "may_group": False,
         "office_name": "",
         "code": error.code,
         "sentence": error.sentence(language),

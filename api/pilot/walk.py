@@ -73,44 +73,50 @@ class Walk:
             upload = officer.upload(sample.read_bytes(), sample.name)
             signer = next(p for p in officer.leaders() if p["login"] == leader.login)
             document = officer.draft(upload["id"], signer=signer["id"], type="decision")
-            self._expect(document, "draft", "1. Tải lên, chuẩn bị các ô", document["subject"])
+            self._expect(document, "draft", "1. Tải lên, chuẩn bị các ô / upload, fields", document["subject"])
             document = officer.submit(document)
-            self._expect(document, "waiting_signature", "2. Trình ký", leader.name)
+            self._expect(document, "waiting_signature", "2. Trình ký / submit", leader.name)
         with self.person(leader.login) as signing:
             document = signing.sign(document, _pin(leader))
-            self._expect(document, "signed", "3. Lãnh đạo ký", leader.name)
+            self._expect(document, "signed", "3. Lãnh đạo ký / leader signs", leader.name)
         with self.person("vanthu.huyen") as clerk:
             document = clerk.number(document, "qd")
-            self._expect(document, "numbered", "4. Cấp số", document["number"]["written"])
+            self._expect(document, "numbered", "4. Cấp số / number", document["number"]["written"])
             document = clerk.seal(document, _pin(self.logins["vanthu.huyen"]))
-            self._expect(document, "sealed", "5. Đóng dấu", "chữ ký số cơ quan, PAdES B-LTA")
+            self._expect(document, "sealed", "5. Đóng dấu / seal", "chữ ký số cơ quan / organisation, PAdES B-LTA")
         return document
 
     def _send(self, document: Json) -> Json:
         with self.person("vanthu.huyen") as clerk:
             consignment = clerk.issue(document, [{"under": document["office"], "depth": 1}])
         count = consignment["recipients"]["count"]
-        self._require(count == len(consignment["deliveries"]) and count > 0, "6. Ban hành & Gửi", f"{count} nơi nhận")
+        self._require(
+            count == len(consignment["deliveries"]) and count > 0, "6. Ban hành & Gửi / issue", f"{count} nơi nhận"
+        )
         return consignment
 
     def _receive(self, consignment: Json) -> None:
         first, second = (d["office"] for d in consignment["deliveries"][:2])
         with self.person(self._clerk_of(first)) as clerk:
             delivery = clerk.delivery(clerk.inbox("consigned")[0]["id"])
-            self._require(delivery["report"]["verdict"] == "valid", "7. Hộp văn bản đến", f"{first}: chữ ký hợp lệ")
+            self._require(
+                delivery["report"]["verdict"] == "valid", "7. Hộp văn bản đến / inbox", f"{first}: chữ ký hợp lệ"
+            )
             pdf, told = clerk.delivery_file(delivery["id"]), delivery["file"]
-            self._require(sha256(pdf).hexdigest() == told["sha256"], "   Tệp nhận về", f"{len(pdf)} byte, đúng mã băm")
+            self._require(
+                sha256(pdf).hexdigest() == told["sha256"], "   Tệp nhận về / file", f"{len(pdf)} byte, đúng mã băm"
+            )
             delivery = clerk.register(delivery, told["sha256"])
-            self._expect(delivery, "registered", "8. Tiếp nhận", f"số đến {delivery['incoming']['number']}")
+            self._expect(delivery, "registered", "8. Tiếp nhận / register", f"số đến {delivery['incoming']['number']}")
             officer = next(p for p in clerk.people() if "officer" in p["roles"])
             delivery = clerk.assign(delivery, officer["id"], instruction="Nghiên cứu, tham mưu thực hiện.")
-            self._expect(delivery, "assigned", "   Phân công", officer["name"])
+            self._expect(delivery, "assigned", "   Phân công / assign", officer["name"])
         with self.person(self._officer_of(first)) as officer_client:
             delivery = officer_client.complete(officer_client.start(delivery))
-            self._expect(delivery, "completed", "   Hoàn thành", first)
+            self._expect(delivery, "completed", "   Hoàn thành / complete", first)
         with self.person(self._clerk_of(second)) as clerk:
             delivery = clerk.refuse(clerk.delivery(clerk.inbox("consigned")[0]["id"]), "misdirected", REASON)
-            self._expect(delivery, "refused", "9. Trả lại", f"{second}: {REASON}")
+            self._expect(delivery, "refused", "9. Trả lại / refuse", f"{second}: {REASON}")
 
     def _see_states(self, document: str, consignment: Json) -> Json:
         with self.person("vanthu.huyen") as clerk:
@@ -120,7 +126,7 @@ class Walk:
             }
             held = seen["completed"] == 1 and seen["refused"] == 1 and sum(seen.values()) == len(rows)
             words = f"1 hoàn thành, 1 trả lại, {seen['consigned']} chờ tiếp nhận"
-            self._require(held and all(row["why"]["what"] for row in rows), "10. Theo dõi gửi – nhận", words)
+            self._require(held and all(row["why"]["what"] for row in rows), "10. Theo dõi gửi – nhận / follow", words)
             return clerk.document(document)
 
     def _verify(self, document: str) -> None:
@@ -129,8 +135,8 @@ class Walk:
         with Congvan(self.connect()) as stranger:
             report = stranger.verify(pdf)
             broken = stranger.verify(_tampered(pdf))
-        self._require(report["verdict"] == "valid", "11. Xác thực", "hợp lệ (chứng thư thử nghiệm)")
-        self._require(broken["verdict"] == "invalid", "    bản bị sửa một byte", "không hợp lệ")
+        self._require(report["verdict"] == "valid", "11. Xác thực / verify", "hợp lệ (chứng thư thử nghiệm)")
+        self._require(broken["verdict"] == "invalid", "    bản bị sửa một byte / one byte changed", "không hợp lệ")
 
     def _prove(self, document: str) -> None:
         with self.person("vanthu.huyen") as clerk:
@@ -140,7 +146,7 @@ class Walk:
         names = zipfile.ZipFile(io.BytesIO(pack)).namelist()
         contradicted = any(claim.outcome is Outcome.CONTRADICTED for claim in report.claims)
         words = f"{proven} điều được chứng minh, {len(names)} tệp trong gói"
-        self._require(proven > 0 and not contradicted, "12. Gói bằng chứng", words)
+        self._require(proven > 0 and not contradicted, "12. Gói bằng chứng / evidence pack", words)
 
     def _clerk_of(self, office: str) -> str:
         return next(p.login for p in self.logins.values() if p.office == office and p.login.startswith("vanthu."))

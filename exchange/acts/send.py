@@ -9,6 +9,7 @@ from exchange.acts.issue import current, moving
 from exchange.acts.record import record_delivery, record_document
 from exchange.errors import (
     ExchangeError,
+    NotAllowed,
     RecipientIsHub,
     RecipientLocked,
     RecipientNotCapable,
@@ -30,6 +31,7 @@ from exchange.rules.model import (
     Document,
     DocumentState,
     Event,
+    Group,
     RecipientSpec,
     ResolvedRecipient,
     Role,
@@ -38,11 +40,26 @@ from exchange.storage.store import Store, Transaction
 from signing.model import Report
 
 MOST_RECIPIENTS = 10_000
+GROUP_KEEPERS = frozenset({Role.CLERK, Role.OFFICE_ADMIN})
+"""Who keeps an office's lists of recipients (desk page §1)."""
 
 _REFUSALS: dict[str, type[ExchangeError]] = {
     error.code: error
     for error in (RecipientUnknown, RecipientIsHub, RecipientLocked, RecipientPaused, RecipientNotCapable)
 }
+
+
+def make_group(tx: Transaction, actor: Actor, name: str, members: Sequence[str], *, at: datetime) -> Group:
+    """Act: save a list of recipients of the actor's office. Raises `NotAllowed`, `RecipientUnknown`."""
+    if not actor.roles & GROUP_KEEPERS:
+        raise NotAllowed(needed=", ".join(sorted(GROUP_KEEPERS)))
+    known = tx.store.offices()
+    for code in members:
+        if code not in known:
+            raise RecipientUnknown(office=code)
+    group = Group(new_id("grp", at), actor.office, " ".join(name.split()), tuple(dict.fromkeys(members)))
+    tx.store.add_group(group)
+    return group
 
 
 def resolve(store: Store, actor: Actor, specs: Sequence[RecipientSpec], *, on: date) -> list[ResolvedRecipient]:

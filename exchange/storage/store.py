@@ -95,8 +95,8 @@ class Store:
     # -- series and numbers --
 
     def add_series(self, series: Series) -> None:
-        """Begin a run of numbers."""
-        self._insert(t.series, {**_values(series), "last": 0, "last_date": None})
+        """Begin a run of numbers; nothing happens when somebody else began it at the same moment."""
+        self._insert_unless_there(t.series, {**_values(series), "last": 0, "last_date": None})
 
     def series_of(self, office: str, year: int) -> list[NumberedSeries]:
         """The runs of an office in a year."""
@@ -259,7 +259,7 @@ class Store:
         """Keep a report as evidence; the same report again changes nothing."""
         known = self.connection.scalar(select(t.reports.c.sha256).where(t.reports.c.sha256 == report.sha256))
         if known is None:
-            self._insert(t.reports, _values(report))
+            self._insert_unless_there(t.reports, _values(report))
 
     def report(self, sha256: str) -> StoredReport | None:
         """A kept report by its digest."""
@@ -363,13 +363,12 @@ class Store:
     def take_incoming(self, office: str, book: str, year: int, day: date) -> tuple[int, date | None]:
         """Lock the book, count it up, and return the arrival number and the date of the one before."""
         here = (t.books.c.office == office) & (t.books.c.book == book) & (t.books.c.year == year)
-        before = self._row(select(t.books).where(here).with_for_update())
-        if before is None:
-            try:
-                self._insert(t.books, {"office": office, "book": book, "year": year, "last": 1, "last_date": day})
-            except IntegrityError as error:
-                raise RegisterNumberTaken(number=1) from error
-            return 1, None
+        locked = select(t.books).where(here).with_for_update()
+        if self._row(locked) is None:
+            self._insert_unless_there(
+                t.books, {"office": office, "book": book, "year": year, "last": 0, "last_date": None}
+            )
+        before = self.connection.execute(locked).one()
         self.connection.execute(update(t.books).where(here).values(last=before.last + 1, last_date=day))
         return before.last + 1, before.last_date
 
@@ -482,6 +481,17 @@ class Store:
 
     def _insert(self, table: Any, values: dict[str, Any]) -> None:
         self.connection.execute(insert(table).values(values))
+
+    def _insert_unless_there(self, table: Any, values: dict[str, Any]) -> bool:
+        """False when a twin's row was there first; the transaction goes on (PostgreSQL needs a savepoint for that)."""
+        savepoint = self.connection.begin_nested()
+        try:
+            self._insert(table, values)
+        except IntegrityError:
+            savepoint.rollback()
+            return False
+        savepoint.commit()
+        return True
 
     def _row(self, query: Select[Any]) -> Row[Any] | None:
         return self.connection.execute(query).first()
