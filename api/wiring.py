@@ -101,7 +101,9 @@ def _own_transactions(engine: Engine, *, reading: bool) -> None:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        # without recursive triggers `INSERT OR REPLACE` would delete a row of evidence behind its guard's back
+        pragmas = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+        for pragma in (*pragmas, "recursive_triggers=ON"):
             connection.execute(f"PRAGMA {pragma}")
         if reading:
             connection.execute("PRAGMA query_only=ON")

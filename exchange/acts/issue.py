@@ -488,14 +488,15 @@ def _series_of_year(tx: Transaction, actor: Actor, series: str, day: date, at: d
     if here is not None:
         return here.series
     pattern = next_number(tx.store, actor, series, day).series
-    begun = replace(pattern, id=new_id("ser", at))
-    tx.store.add_series(begun)
-    return begun
+    tx.store.add_series(replace(pattern, id=new_id("ser", at)))
+    begun = tx.store.series(actor.office, day.year, series)
+    assert begun is not None  # noqa: S101 - by us or, at the same moment, by somebody else
+    return begun.series
 
 
 def _void(tx: Transaction, actor: Actor, document: Document, role: Role, reason: str, at: datetime) -> None:
-    if document.number is None or document.state in (DocumentState.ISSUED, DocumentState.CANCELLED):
-        return
+    if document.number is None or document.number.state != "taken":
+        return  # none, or voided when the document went back before
     tx.store.change_number(document.number.id, "void", reason)
     record_document(
         tx, "number.voided", actor, document, role=role, before=document, at=at, reason=reason,

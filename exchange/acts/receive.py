@@ -59,14 +59,14 @@ def register(
     file = sent_file(tx.store, before)
     if sha256 != file.sha256 or report.file != file.sha256:
         raise DigestMismatch
+    # the state first: of two clerks the slower learns that the other registered it, not that a number is taken
+    after = tx.store.change_delivery(before, replace(before, state=DeliveryState(move.target), since=at))
     number, last_date = tx.store.take_incoming(actor.office, book, incoming_date.year, incoming_date)
     _require_date(incoming_date, local_day(at), last_date)
     entry = IncomingEntry(new_id("inc", at), actor.office, book, incoming_date.year, number, incoming_date, before.id)
     tx.store.add_incoming(entry)
     tx.store.add_report(report)
-    after = tx.store.change_delivery(
-        before, replace(before, state=DeliveryState(move.target), since=at, incoming=entry)
-    )
+    after = replace(after, incoming=entry)
     event = record_delivery(
         tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, file=file,
         data={

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
@@ -484,13 +484,11 @@ class Store:
 
     def _insert_unless_there(self, table: Any, values: dict[str, Any]) -> bool:
         """False when a twin's row was there first; the transaction goes on (PostgreSQL needs a savepoint for that)."""
-        savepoint = self.connection.begin_nested()
         try:
-            self._insert(table, values)
+            with self.connection.begin_nested():
+                self._insert(table, values)
         except IntegrityError:
-            savepoint.rollback()
             return False
-        savepoint.commit()
         return True
 
     def _row(self, query: Select[Any]) -> Row[Any] | None:
@@ -618,8 +616,12 @@ def _page(rows: list[Any], limit: int, key: Any) -> Page:
 
 
 def _cursor_in(cursor: str) -> tuple[datetime, str]:
+    """What a cursor says; anybody can send one, so it is held against the form of those that were given."""
     try:
-        at, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return datetime.fromisoformat(at), str(id_)
-    except (ValueError, TypeError) as error:
+        at, id_ = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+        if not id_.isascii() or not id_.isprintable():
+            raise CursorInvalid
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise CursorInvalid from error
+    return moment, id_
