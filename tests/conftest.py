@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.fixtures.pilot",
     "tests.fixtures.letters",
     "tests.fixtures.databases",
+    "tests.fixtures.storage",
 ]

@@ -6,11 +6,13 @@ A local blob is on the disk before its row is committed: temporary file, fsync, 
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from uuid import uuid4
 
 import obstore
@@ -34,6 +36,10 @@ class Blobs(Protocol):
         """Says whether they are there."""
         ...
 
+    def drop(self, sha256: str) -> None:
+        """Forget bytes that nothing refers to (nothing of a document marked mật is kept)."""
+        ...
+
     def upload_size(self, upload: str) -> int:
         """How many bytes of an upload have come, 0 for a new one."""
         ...
@@ -50,6 +56,10 @@ class Blobs(Protocol):
         """Forget an upload."""
         ...
 
+    def sweep(self, before: datetime) -> int:
+        """Forget what nobody has touched since `before`: uploads never finished, files of writers that were killed."""
+        ...
+
 
 class LocalBlobs:
     """Blobs and uploads in a folder of the local disk."""
@@ -62,16 +72,19 @@ class LocalBlobs:
 
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        if not self.has(sha256):
-            with _room():
-                temporary = self._uploads / f"{uuid4().hex}.tmp"
-                try:
-                    with temporary.open("xb") as file:
-                        file.write(data)
-                        _sync(file.fileno())
-                    self._link(temporary, sha256)
-                finally:
-                    temporary.unlink(missing_ok=True)
+        if self.has(sha256):
+            self._keep_names(sha256)  # a twin may have linked it this instant, and our caller commits next
+            return sha256
+        with _room():
+            temporary = self._uploads / f"{uuid4().hex}.tmp"
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()  # what is still in this process is not synced
+                    _sync(file.fileno())
+                self._link(temporary, sha256)
+            finally:
+                temporary.unlink(missing_ok=True)
         return sha256
 
     def get(self, sha256: str) -> bytes:
@@ -91,37 +104,72 @@ class LocalBlobs:
         return file.stat().st_size if file.is_file() else 0
 
     def upload_append(self, upload: str, offset: int, data: bytes) -> int:
-        with _room(), self._upload(upload).open("ab") as file:
-            held = file.tell()
+        with _room(), self._piece(upload, new=offset == 0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # a twin that saw the same size must find another one
+            held = file.seek(0, os.SEEK_END)
             if held != offset:
                 raise UploadOffset(offset=held)
-            file.write(data)
-            _sync(file.fileno())
+            try:
+                file.write(data)
+                file.flush()
+                _sync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(file.fileno(), held)  # nothing of a piece that did not fit
+                raise
             return held + len(data)
 
     def upload_finish(self, upload: str, sha256: str) -> None:
         file = self._upload(upload)
-        if not file.is_file():
-            if self.has(sha256):
-                return
-            raise NotFound
-        with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != sha256:
+        try:
+            with file.open("rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+            if found != sha256:
+                file.unlink()
+                raise DigestMismatch
+            self._link(file, sha256)
             file.unlink()
-            raise DigestMismatch
-        self._link(file, sha256)
-        file.unlink(missing_ok=True)
+        except FileNotFoundError as error:  # finished before, by a twin or before a crash
+            if not self.has(sha256):
+                raise NotFound from error
+            self._keep_names(sha256)
 
     def upload_drop(self, upload: str) -> None:
         self._upload(upload).unlink(missing_ok=True)
+
+    def drop(self, sha256: str) -> None:
+        self._path(sha256).unlink(missing_ok=True)
+
+    def _piece(self, upload: str, *, new: bool) -> BinaryIO:
+        """The file to append to; only the first piece makes one, so that a late piece leaves nothing behind."""
+        try:
+            return self._upload(upload).open("ab" if new else "r+b")
+        except FileNotFoundError as error:
+            raise UploadOffset(offset=0) from error
+
+    def upload_path(self, upload: str) -> Path:
+        """The file that holds what has come of an upload."""
+        return self._upload(upload)
+
+    def sweep(self, before: datetime) -> int:
+        swept = 0
+        for file in self._uploads.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # finished meanwhile
+                if file.stat().st_mtime < before.timestamp():
+                    file.unlink()
+                    swept += 1
+        return swept
 
     def _link(self, file: Path, sha256: str) -> None:
         target = self._path(sha256)
         target.parent.mkdir(exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):  # somebody else kept the same bytes: that is the same blob
             os.link(file, target)
-        for folder in (target.parent, self._blobs):
+        self._keep_names(sha256)
+
+    def _keep_names(self, sha256: str) -> None:
+        """A name outlives a power cut only when its folder was synced."""
+        for folder in (self._path(sha256).parent, self._blobs):
             handle = os.open(folder, os.O_RDONLY)
             try:
                 _sync(handle)
@@ -129,9 +177,7 @@ class LocalBlobs:
                 os.close(handle)
 
     def _path(self, sha256: str) -> Path:
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise NotFound
-        return self._blobs / sha256[:2] / sha256
+        return self._blobs / sha256[:2] / _digest(sha256)
 
     def _upload(self, upload: str) -> Path:
         if not upload.replace("_", "").isalnum():
@@ -154,7 +200,7 @@ class S3Blobs:
 
     def get(self, sha256: str) -> bytes:
         try:
-            data = bytes(obstore.get(self._store, sha256).bytes())
+            data = bytes(obstore.get(self._store, _digest(sha256)).bytes())
         except (obstore.exceptions.NotFoundError, FileNotFoundError) as error:
             raise NotFound from error
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -163,7 +209,7 @@ class S3Blobs:
 
     def has(self, sha256: str) -> bool:
         try:
-            obstore.head(self._store, sha256)
+            obstore.head(self._store, _digest(sha256))
         except (obstore.exceptions.NotFoundError, FileNotFoundError):
             return False
         return True
@@ -175,13 +221,36 @@ class S3Blobs:
         return self._local.upload_append(upload, offset, data)
 
     def upload_finish(self, upload: str, sha256: str) -> None:
-        if self._local.upload_size(upload) == 0 and self.has(sha256):
+        try:
+            data = self._local.upload_path(upload).read_bytes()
+        except FileNotFoundError as error:  # finished before, by a twin or before a crash
+            if not self.has(sha256):
+                raise NotFound from error
             return
-        self._local.upload_finish(upload, sha256)
-        self.put(self._local.get(sha256))
+        good = hashlib.sha256(data).hexdigest() == sha256
+        if good:
+            self.put(data)
+        self._local.upload_drop(upload)
+        if not good:
+            raise DigestMismatch
 
     def upload_drop(self, upload: str) -> None:
         self._local.upload_drop(upload)
+
+    def sweep(self, before: datetime) -> int:
+        return self._local.sweep(before)
+
+    def drop(self, sha256: str) -> None:
+        self._local.drop(sha256)
+        with contextlib.suppress(obstore.exceptions.NotFoundError, FileNotFoundError):
+            obstore.delete(self._store, _digest(sha256))
+
+
+def _digest(sha256: str) -> str:
+    """The name of a blob; anything else names none, and is never a path."""
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise NotFound
+    return sha256
 
 
 def _sync(handle: int) -> None:
