@@ -12,7 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api.pages
 import api.v1
@@ -26,6 +29,8 @@ from exchange.errors import NotFound
 
 log = structlog.get_logger("congvan.http")
 STATIC = Path(__file__).parent / "pages" / "static"
+MOST_JSON_MB = 4
+OVER_LIMIT = "congvan.over_limit"
 WORKER_SILENT = timedelta(seconds=30)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -46,7 +51,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.middleware("http")(_every_request)
     for kind in ROOM_ERRORS:
         app.add_exception_handler(kind, _refused)
+    app.add_middleware(_BoundedBody)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(ValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.get("/livez", include_in_schema=False)(_alive)
@@ -64,12 +71,16 @@ async def _every_request(request: Request, follow: Next) -> Response:
     structlog.contextvars.bind_contextvars(trace=trace)
     begun = time.monotonic()
     try:
-        response = _too_large(request) or await follow(request)
+        response = _unreadable(request) or await follow(request)
+    except ClientDisconnect:
+        response = Response(status_code=400)  # nobody reads it: the line was cut, nothing was kept
     except Exception:
         log.exception("unknown-error", method=request.method, path=request.url.path)
         response = answer_error(request, Internal())
     finally:
         structlog.contextvars.unbind_contextvars("trace")
+    if request.scope.get(OVER_LIMIT):
+        response = answer_error(request, BodyTooLarge(limit_mb=_limit_mb(request.scope)))
     seconds = time.monotonic() - begun
     route = getattr(request.scope.get("route"), "path", "–")
     REQUESTS.labels(request.method, route, response.status_code).inc()
@@ -80,19 +91,65 @@ async def _every_request(request: Request, follow: Next) -> Response:
     )  # fmt: skip
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.app.state.parts.settings.secure_cookies:
+        _make_cookies_secure(response)
     response.headers["X-Request-Id"] = trace
     if "cache-control" not in response.headers and not request.url.path.startswith("/static"):
         response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _too_large(request: Request) -> Response | None:
-    """Refuse by the length that is announced; the server refuses what is longer than announced."""
-    limit_mb = request.app.state.parts.settings.upload_limit_mb + 1
+class _BoundedBody:
+    """Stops reading a body that is longer than this kind of request may be, announced or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        left = _most_bytes(scope)
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                scope[OVER_LIMIT] = True
+                raise ClientDisconnect
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def _unreadable(request: Request) -> Response | None:
+    """Refuse a body by the length that is announced, and an address that no database can look up."""
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) <= limit_mb * 1024 * 1024:
-        return None
-    return answer_error(request, BodyTooLarge(limit_mb=limit_mb - 1))
+    if not length.isdigit() or len(length) > 15 or int(length) > _most_bytes(request.scope):
+        return answer_error(request, BodyTooLarge(limit_mb=_limit_mb(request.scope)))
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        return answer_error(request, Malformed(what="%00"))
+    return None
+
+
+def _limit_mb(scope: Scope) -> int:
+    """Files may be large, words may not."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    files = kind.startswith(b"multipart/form-data") or scope["path"].startswith("/api/v1/uploads/")
+    return int(scope["app"].state.parts.settings.upload_limit_mb) if files else MOST_JSON_MB
+
+
+def _most_bytes(scope: Scope) -> int:
+    return (_limit_mb(scope) + 1) * 1024 * 1024  # what stands around a file in its request counts too
+
+
+def _make_cookies_secure(response: Response) -> None:
+    """No cookie of this service goes over an open line."""
+    response.raw_headers = [
+        (name, value + b"; Secure" if name == b"set-cookie" and b"secure" not in value.lower() else value)
+        for name, value in response.raw_headers
+    ]
 
 
 def answer_error(request: Request, error: RoomError) -> Response:
@@ -110,7 +167,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this only
+    assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101 - registered for these only
     where = ", ".join(sorted({".".join(str(step) for step in one["loc"]) for one in error.errors()}))
     return answer_error(request, Malformed(what=where[:200]))
 

@@ -21,10 +21,7 @@ def parts_of(request: Request) -> Parts:
 
 def token_of(request: Request) -> str | None:
     """The session token of a request, from its header or cookie."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return request.cookies.get(COOKIE)
+    return _bearer(request) or request.cookies.get(COOKIE)
 
 
 async def current_caller(request: Request) -> Caller:
@@ -45,7 +42,7 @@ async def known_caller(request: Request) -> Caller:
     if token is None:
         raise Unauthenticated
     caller = await run_in_threadpool(caller_of, parts_of(request), token)
-    if request.method not in SAFE and "authorization" not in request.headers:
+    if request.method not in SAFE and _bearer(request) is None:
         require_same_site(request)
         sent = request.headers.get("x-csrf-token") or await _form_word(request)
         if not same_word(sent or "", caller.csrf):
@@ -67,8 +64,16 @@ def require_same_site(request: Request) -> None:
     if site is not None and site not in ("same-origin", "none"):
         raise CsrfRefused
     origin = request.headers.get("origin")
-    if origin is not None and origin != "null" and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin == "null" and site is not None:
+        return  # a browser that hides where its own page lives has said so in the other header
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise CsrfRefused
+
+
+def _bearer(request: Request) -> str | None:
+    """The token in the header; another scheme (a proxy's password) says nothing about who calls us."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:

@@ -4,7 +4,8 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 `Answer` that is stored under the request's key and given again for a repeat. The acts stand in `exchange.acts`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from exchange.acts.signature import (
 )
 from exchange.errors import (
     CertificateMissing,
+    ClassifiedMarkSuspected,
+    ClassifiedRefused,
     EvidencePending,
     NotFound,
     PersonUnknown,
@@ -38,13 +41,24 @@ from exchange.rules.model import Delivery, Document, Draft, Event, Group, Role, 
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 from keys.model import KeyRecord, Purpose
-from signing.errors import TooLarge
+from signing.errors import (
+    AlreadySigned,
+    NotAPdf,
+    PdfActiveContent,
+    PdfEncrypted,
+    PdfTooComplex,
+    TooLarge,
+)
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
 
 T = TypeVar("T")
 AWAY = (TsaUnavailable, RevocationUnavailable, TimestampRejected)
 """What may pass: a signature already made waits for it."""
+NEVER_A_DOCUMENT = (
+    ClassifiedRefused, ClassifiedMarkSuspected, NotAPdf, PdfEncrypted, PdfActiveContent, PdfTooComplex, AlreadySigned,
+)  # fmt: skip
+"""Refusals of a file that no other words mend."""
 
 
 # -- uploads --
@@ -55,6 +69,8 @@ def begin_upload(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewUp
     issue.require_author(caller.actor)
     require_name(body.name)
     issue.require_pdf(body.media_type)
+    if body.size == 0:
+        raise NotAPdf
     if body.size > parts.settings.upload_limit_mb * 1024 * 1024:
         raise TooLarge(limit_mb=parts.settings.upload_limit_mb)
     at = parts.now()
@@ -80,6 +96,9 @@ def append_upload(parts: Parts, caller: Caller, upload_id: str, offset: int, pie
         held = parts.blobs.upload_append(upload.id, offset, piece)
         if held == upload.size:
             _finish_upload(parts, upload)
+        elif found_upload(parts, caller, upload_id).done:
+            parts.blobs.upload_drop(upload.id)  # a late twin began anew what had just become whole
+            raise UploadOffset(offset=upload.size)
     return upload_json(upload, held)
 
 
@@ -90,8 +109,16 @@ def upload_state(parts: Parts, caller: Caller, upload_id: str) -> dict[str, Any]
 
 
 def drop_upload(parts: Parts, caller: Caller, upload_id: str) -> None:
-    """Forget what has come of an upload."""
-    parts.blobs.upload_drop(found_upload(parts, caller, upload_id).id)
+    """Forget an upload: its row, the answers that name it, and its bytes, unless something else refers to them."""
+    upload = found_upload(parts, caller, upload_id)
+    parts.blobs.upload_drop(upload.id)
+    with parts.read() as reading:
+        needed = reading.exchange.refers_to(upload.sha256, but=upload.id)
+    if upload.done and not needed:
+        parts.blobs.drop(upload.sha256)
+    with parts.write() as writing:
+        writing.tx.store.drop_upload(upload.id)
+        writing.people.forget_answers(upload.person, upload.office, upload.id)
 
 
 def found_upload(parts: Parts, caller: Caller, upload_id: str) -> Upload:
@@ -108,6 +135,18 @@ def upload_json(upload: Upload, offset: int) -> dict[str, Any]:
     return {"id": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256, "offset": offset}
 
 
+@contextmanager
+def _forgotten_when_refused(parts: Parts, caller: Caller, upload_id: str | None) -> Iterator[None]:
+    """A file that can never become a document goes with its refusal; of a document marked mật nothing is kept."""
+    try:
+        yield
+    except NEVER_A_DOCUMENT:
+        if upload_id is not None:
+            with suppress(NotFound):
+                drop_upload(parts, caller, upload_id)
+        raise
+
+
 def _finish_upload(parts: Parts, upload: Upload) -> None:
     parts.blobs.upload_finish(upload.id, upload.sha256)
     with parts.write() as writing:
@@ -120,14 +159,12 @@ def _finish_upload(parts: Parts, upload: Upload) -> None:
 def draft(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewDocument) -> Answer:
     """Make a draft of an upload that is whole."""
     issue.require_author(caller.actor)
-    wanted, signer_name = _draft_words(parts, caller, body)
+    with _forgotten_when_refused(parts, caller, body.upload):
+        wanted, signer_name = _draft_words(parts, caller, body)
 
     def work() -> issue.PreparedFile:
-        upload = found_upload(parts, caller, body.upload)
-        if not upload.done:
-            raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
-        places = body.places.value() if body.places else None
-        return issue.prepare_draft(parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places)
+        with _forgotten_when_refused(parts, caller, body.upload):
+            return _prepared_upload(parts, caller, body.upload, body.places, wanted)
 
     def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
         document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
@@ -141,6 +178,8 @@ def draft_of_bytes(parts: Parts, caller: Caller, asked: Asked, name: str, data: 
     """Make a draft of bytes that came in one form: an upload and a draft in one."""
     issue.require_author(caller.actor)
     require_name(name)
+    if len(data) > parts.settings.upload_limit_mb * 1024 * 1024:
+        raise TooLarge(limit_mb=parts.settings.upload_limit_mb)
     body = schemas.NewDocument(upload="", **words)
     wanted, signer_name = _draft_words(parts, caller, body)
 
@@ -148,41 +187,37 @@ def draft_of_bytes(parts: Parts, caller: Caller, asked: Asked, name: str, data: 
         document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
         return replace(_document(writing, document, event), status=201)
 
-    return parts.run(caller.actor, asked, lambda: issue.prepare_draft(parts.tools(), data, name=name), act)
+    def work() -> issue.PreparedFile:
+        return issue.prepare_draft(
+            parts.tools(), data, name=name, accept=lambda read: issue.require_draft(wanted, read, caller.actor)
+        )
+
+    return parts.run(caller.actor, asked, work, act)
 
 
 def edit(
     parts: Parts, caller: Caller, asked: Asked, document: str, version: int, body: schemas.DocumentChange
 ) -> Answer:
     """Change a draft, its file or its places; a returned document becomes a draft again."""
-    with parts.read() as reading:
-        before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
-        revision = issue.current(reading.exchange, before)
-        first = reading.exchange.revisions(before.id)
-    drafts = [r for r in first if r.chain == before.chain and r.made_by == "draft"]
-    wanted = Draft(
-        type=body.type or before.type,
-        subject=body.subject or before.subject,
-        signer=body.signer or before.signer,
-        urgency=body.urgency or before.urgency,
-        secrecy=body.secrecy or before.secrecy,
-        not_classified=bool(body.not_classified),
-    )
-    signer_name = _signer_name(parts, caller, wanted.signer)
 
-    def work() -> issue.PreparedFile | None:
-        places = body.places.value() if body.places else None
-        if body.upload is not None:
-            upload = found_upload(parts, caller, body.upload)
-            if not upload.done:
-                raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
-            return issue.prepare_draft(parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places)
+    def work() -> tuple[Draft, str, issue.PreparedFile | None]:
+        with parts.read() as reading:
+            before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
+            revision = issue.current(reading.exchange, before)
+            known = reading.exchange.revisions(before.id)
+        drafts = [r for r in known if r.chain == before.chain and r.made_by == "draft"]
+        with _forgotten_when_refused(parts, caller, body.upload):
+            wanted = _changed_words(before, body)
+            signer_name = _signer_name(parts, caller, wanted.signer)
+            if body.upload is not None:
+                prepared = _prepared_upload(parts, caller, body.upload, body.places, wanted)
+                return wanted, signer_name, prepared
         base = drafts[-1] if drafts else revision
-        return issue.prepare_again(parts.tools(), base, places) if places else None
+        again = issue.prepare_again(parts.tools(), base, body.places.value()) if body.places else None
+        return wanted, signer_name, again
 
-    def act(writing: Writing, prepared: issue.PreparedFile | None) -> Answer:
-        changed = issue.edit(writing.tx, caller.actor, document, version, wanted, signer_name, prepared, at=parts.now())
-        return _document(writing, *changed)
+    def act(writing: Writing, made: tuple[Draft, str, issue.PreparedFile | None]) -> Answer:
+        return _document(writing, *issue.edit(writing.tx, caller.actor, document, version, *made, at=parts.now()))
 
     return parts.run(caller.actor, asked, work, act)
 
@@ -216,6 +251,7 @@ def number(
         with parts.read() as reading:
             before = issue.moving(reading.exchange, "number", caller.actor, document, version)
             following = issue.next_number(reading.exchange, caller.actor, series, on)
+            issue.require_day(reading.exchange, before, series, on, at=parts.now())
             revision = issue.current(reading.exchange, before)
         return following, issue.number_file(parts.tools(), revision, following.written, on)
 
@@ -512,6 +548,33 @@ def _draft_words(parts: Parts, caller: Caller, body: schemas.NewDocument) -> tup
     wanted = Draft(body.type, body.subject, body.signer, body.urgency, body.secrecy, body.not_classified)
     require_unclassified(wanted)
     return wanted, _signer_name(parts, caller, body.signer)
+
+
+def _changed_words(before: Document, body: schemas.DocumentChange) -> Draft:
+    """What a document says after a change; raises `ClassifiedRefused`."""
+    wanted = Draft(
+        type=body.type or before.type,
+        subject=body.subject or before.subject,
+        signer=body.signer or before.signer,
+        urgency=body.urgency or before.urgency,
+        secrecy=body.secrecy or before.secrecy,
+        not_classified=bool(body.not_classified),
+    )
+    require_unclassified(wanted)
+    return wanted
+
+
+def _prepared_upload(
+    parts: Parts, caller: Caller, upload_id: str, places: schemas.PlacesIn | None, wanted: Draft
+) -> issue.PreparedFile:
+    """A whole upload made ready, if it may be a document at all."""
+    upload = found_upload(parts, caller, upload_id)
+    if not upload.done:
+        raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
+    return issue.prepare_draft(
+        parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places.value() if places else None,
+        accept=lambda read: issue.require_draft(wanted, read, caller.actor),
+    )  # fmt: skip
 
 
 def _signer_name(parts: Parts, caller: Caller, signer: str) -> str:

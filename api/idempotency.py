@@ -36,9 +36,12 @@ class Answer:
 
 
 def asked_of(method: str, path: str, body: Mapping[str, Any], key: str | None) -> Asked:
-    """The identity of a request. Raises `Malformed` for a key that is not 1–64 visible ASCII characters."""
+    """The identity of a request. Raises `Malformed` for a key not of 1–64 visible ASCII, or a strange body."""
     if key is not None and not (0 < len(key) <= MOST_KEY and all("!" <= c <= "~" for c in key)):
         raise Malformed(what="Idempotency-Key")
     told = {name: value for name, value in body.items() if name not in SECRET_FIELDS}
-    canonical = rfc8785.dumps([method, path, told])
+    try:
+        canonical = rfc8785.dumps([method, path, told])
+    except rfc8785.CanonicalizationError as error:  # numbers and text that JSON between systems cannot carry
+        raise Malformed(what="JSON") from error
     return Asked(key, hashlib.sha256(canonical).hexdigest())

@@ -3,11 +3,11 @@
 import json
 from datetime import date as Day
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from exchange.rules.explain import Why
 from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
@@ -29,26 +29,54 @@ from exchange.rules.model import (
 from signing.model import Place, Places, Report
 
 Json = dict[str, Any]
-Reason = Annotated[str, StringConstraints(max_length=1000)]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Secret = Annotated[str, StringConstraints(max_length=1024)]
+Length = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def is_text(value: str) -> bool:
+    """Whether a string can be kept and sent: no NUL, no half of a surrogate pair."""
+    return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 class Body(BaseModel):
-    """What comes in: unknown fields are ignored (additive versions), text is kept as typed."""
+    """What comes in: unknown fields are ignored (additive versions), text is kept as typed.
+
+    A NUL character and half a surrogate pair are no text: databases and UTF-8 refuse them, so the door does.
+    """
 
     model_config = ConfigDict(extra="ignore")
+    judged_by_rules: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose text a rule judges, with an error of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts(cls, told: Any) -> Any:
+        fields = told.items() if isinstance(told, dict) else ()
+        waiting = [value for name, value in fields if name not in cls.judged_by_rules]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                waiting += value
+            elif isinstance(value, str) and not is_text(value):
+                raise ValueError("no text")
+        return told
 
 
 class NewUpload(Body):
+    judged_by_rules = frozenset({"name"})
+
     name: str
-    size: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0, le=2**53 - 1)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     media_type: str = "application/pdf"
 
 
 class PlaceIn(Body):
-    page: Annotated[int, Field(ge=0)]
-    box: tuple[float, float, float, float]
+    page: Annotated[int, Field(ge=0, le=100_000)]
+    box: tuple[Length, Length, Length, Length]
 
 
 class PlacesIn(Body):
@@ -66,7 +94,7 @@ class NewDocument(Body):
     upload: str
     signer: str
     type: Code = "official_letter"
-    subject: Annotated[str, StringConstraints(max_length=500)] = ""
+    subject: str = ""
     urgency: Urgency = Urgency.NORMAL
     secrecy: Secrecy = Secrecy.UNCLASSIFIED
     not_classified: bool = False
@@ -77,7 +105,7 @@ class DocumentChange(Body):
     upload: str | None = None
     signer: str | None = None
     type: Code | None = None
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    subject: Annotated[str, StringConstraints(min_length=1)] | None = None
     urgency: Urgency | None = None
     secrecy: Secrecy | None = None
     not_classified: bool | None = None
@@ -89,11 +117,11 @@ class Nothing(Body):
 
 
 class WithPin(Body):
-    pin: str
+    pin: Secret
 
 
 class WithReason(Body):
-    reason: Reason = ""
+    reason: str = ""
 
 
 class NumberAsked(Body):
@@ -108,6 +136,13 @@ class RecipientIn(Body):
     under: Code | None = None
     depth: Annotated[int, Field(ge=1, le=20)] | Literal["all"] = 1
     excepting: Annotated[list[Code], Field(alias="except")] = []
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        """A line that means nothing, or two things, is a mistake: nobody may be left out in silence."""
+        if sum(told is not None for told in (self.office, self.group, self.under)) != 1:
+            raise ValueError("exactly one of office, group, under")
+        return self
 
     def value(self) -> RecipientSpec:
         """The same as the value of `exchange`."""

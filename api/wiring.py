@@ -89,8 +89,11 @@ class Database:
 
     def _engine(self, *, reading: bool) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-        engine = create_engine(self.url, connect_args={"timeout": 30}, pool_size=10, max_overflow=20)
+            return create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
+        # parameters are hidden: an error of the database must not carry a secret into the log
+        engine = create_engine(
+            self.url, connect_args={"timeout": 30}, pool_size=10, max_overflow=20, hide_parameters=True
+        )
         _own_transactions(engine, reading=reading)
         return engine
 

@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.letters",
     "tests.fixtures.databases",
     "tests.fixtures.storage",
+    "tests.fixtures.service",
 ]

@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from api.accounts import Caller
 from api.auth import parts_of
 from api.errors import Malformed
-from api.idempotency import Asked, asked_of
+from api.idempotency import SECRET_FIELDS, Asked, asked_of
 from api.pages.render import html, language_of
 from api.pages.texts import text
+from api.schemas import is_text
 from exchange.acts.send import GROUP_KEEPERS
 from exchange.rules.model import Role
 
@@ -48,8 +49,16 @@ def page(
 
 
 def form_asked(request: Request, form: dict[str, Any]) -> Asked:
-    """The identity of a form: its hidden key makes a double click a repeat."""
-    told = {name: value for name, value in form.items() if name not in ("csrf", "key")}
+    """The identity of a form: its hidden key makes a double click a repeat.
+
+    No secret enters it, under its own name or as one of several values (`pin[]`); a file counts by its name.
+    """
+    left_out = SECRET_FIELDS | {"csrf", "key"}
+    told = {
+        name: value if isinstance(value, str | list) else str(getattr(value, "filename", ""))
+        for name, value in form.items()
+        if name.removesuffix("[]") not in left_out
+    }
     return asked_of(request.method, request.url.path, told, str(form["key"]) if form.get("key") else None)
 
 
@@ -73,8 +82,13 @@ def form_day(form: dict[str, Any], name: str) -> date | None:
 
 
 async def form_of(request: Request) -> dict[str, Any]:
-    """The fields of a form; of a field that may be chosen several times, all values under `name[]`."""
+    """The fields of a form; of a field that may be chosen several times, all values under `name[]`.
+
+    Raises `Malformed` for what is no text.
+    """
     data = await request.form()
+    if not all(is_text(word) for pair in data.multi_items() for word in pair if isinstance(word, str)):
+        raise Malformed(what="form")
     fields: dict[str, Any] = dict(data.items())
     fields |= {f"{name}[]": [str(v) for v in data.getlist(name)] for name in data if len(data.getlist(name)) >= 1}
     return fields
@@ -97,7 +111,7 @@ def _done(request: Request, language: str) -> str | None:
     key, *gaps = told.split("|")
     try:
         return text(language, f"done.{key}", **dict(gap.split("=", 1) for gap in gaps))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return None  # somebody wrote that cookie by hand: there is nothing to say
 
 

@@ -1,22 +1,23 @@
 """Sessions, who I am, and what this service is: problems, limits."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import StringConstraints
 
 from api import accounts
 from api.accounts import log_in, log_out
 from api.auth import Known, Me, Running, require_same_site, token_of
 from api.problems import registry
-from api.schemas import Body, Json
+from api.schemas import Body, Json, Secret
 
 router = APIRouter(tags=["about"])
 
 
 class Credentials(Body):
-    login: str
-    password: str
-    code: str | None = None
+    login: Annotated[str, StringConstraints(max_length=128)]
+    password: Secret
+    code: Secret | None = None
 
 
 class WithPassword(Body):

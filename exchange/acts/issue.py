@@ -1,6 +1,6 @@
 """From draft to seal (exchange page §3): each act, and the work that precedes it outside the transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
@@ -71,10 +71,21 @@ class NextNumber:
 # -- draft --
 
 
-def prepare_draft(tools: Tools, pdf: bytes, *, name: str, places: Places | None = None) -> PreparedFile:
-    """Work: make an uploaded PDF ready (one revision, four fields) and keep it. Raises the errors of `signing`."""
+def prepare_draft(
+    tools: Tools,
+    pdf: bytes,
+    *,
+    name: str,
+    places: Places | None = None,
+    accept: Callable[[PageReading], object] = lambda _: None,
+) -> PreparedFile:
+    """Work: make an uploaded PDF ready (one revision, four fields) and keep it. Raises the errors of `signing`.
+
+    `accept` sees what page one says and raises what refuses it: of a refused document nothing is kept.
+    """
     require_name(name)
     prepared: PreparedDocument = tools.run(prepare_document, pdf, places)
+    accept(prepared.reading)
     sha256 = tools.blobs.put(prepared.pdf)
     return PreparedFile(FileRef(sha256, len(prepared.pdf), MEDIA_TYPE, name), prepared.reading)
 
@@ -82,6 +93,12 @@ def prepare_draft(tools: Tools, pdf: bytes, *, name: str, places: Places | None 
 def prepare_again(tools: Tools, revision: Revision, places: Places) -> PreparedFile:
     """Work: the same draft with its fields at other places."""
     return prepare_draft(tools, tools.blobs.get(revision.file.sha256), name=revision.file.name, places=places)
+
+
+def require_draft(wanted: Draft, reading: PageReading, actor: Actor) -> None:
+    """Raises what `draft` would, before anything is kept: mật, a mark on page one, no subject."""
+    _require_draft(wanted, reading, actor)
+    _subject(wanted, reading)
 
 
 def draft(
@@ -288,6 +305,12 @@ def next_number(store: Store, actor: Actor, series: str, day: date) -> NextNumbe
         return NextNumber(replace(pattern, year=day.year), 1, written(pattern.form, 1))
     require_open(here.series)
     return NextNumber(here.series, here.last + 1, written(here.series.form, here.last + 1))
+
+
+def require_day(store: Store, document: Document, series: str, day: date, *, at: datetime) -> None:
+    """Raises `NumberDateInvalid` before a file is filled in vain; `number` looks again when none comes between."""
+    here = store.series(document.office, day.year, series)
+    require_date(day, today=local_day(at), signed=_signed_on(store, document), last=here.last_date if here else None)
 
 
 def number_file(tools: Tools, revision: Revision, number: str, day: date) -> FileRef:

@@ -157,6 +157,17 @@ class Store:
         """All bytes came and fit the promise."""
         self.connection.execute(update(t.uploads).where(t.uploads.c.id == upload).values(done=True))
 
+    def drop_upload(self, upload: str) -> None:
+        """Forget an upload."""
+        self.connection.execute(t.uploads.delete().where(t.uploads.c.id == upload))
+
+    def refers_to(self, sha256: str, *, but: str) -> bool:
+        """Whether a row still needs these bytes, beside the upload `but`."""
+        uploads = select(t.uploads.c.id).where(t.uploads.c.sha256 == sha256, t.uploads.c.id != but)
+        revisions = select(t.revisions.c.document).where(t.revisions.c.sha256 == sha256)
+        prepared = select(t.signing_sessions.c.id).where(t.signing_sessions.c.prepared == sha256)
+        return any(self._row(needed.limit(1)) is not None for needed in (uploads, revisions, prepared))
+
     def drop_uploads(self, before: datetime) -> list[str]:
         """Forget uploads that were not finished in time, and name them."""
         stale = (t.uploads.c.created_at < before) & t.uploads.c.done.is_(False)
