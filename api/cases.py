@@ -7,7 +7,7 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 from api import schemas
@@ -55,6 +55,8 @@ from signing.pictures import page_picture
 T = TypeVar("T")
 AWAY = (TsaUnavailable, RevocationUnavailable, TimestampRejected)
 """What may pass: a signature already made waits for it."""
+UPLOAD_LIVES = timedelta(hours=24)
+"""How long an upload may take."""
 NEVER_A_DOCUMENT = (
     ClassifiedRefused, ClassifiedMarkSuspected, NotAPdf, PdfEncrypted, PdfActiveContent, PdfTooComplex, AlreadySigned,
 )  # fmt: skip
@@ -469,6 +471,16 @@ def stamp_newest(parts: Parts) -> None:
         return
     with parts.write() as writing:
         sequence.keep_stamp(writing.tx, checkpoint.size, token, at=parts.now())
+
+
+def sweep_uploads(parts: Parts) -> None:
+    """Forget uploads that nobody finished within a day, and what writers left that were killed."""
+    before = parts.now() - UPLOAD_LIVES
+    with parts.write() as writing:
+        stale = writing.tx.store.drop_uploads(before)
+    for upload in stale:
+        parts.blobs.upload_drop(upload)
+    parts.blobs.sweep(before)
 
 
 def finish_signature(parts: Parts, payload: Mapping[str, Any]) -> None:

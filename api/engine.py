@@ -30,6 +30,7 @@ BEAT_SECONDS = 2.0
 DEAD_AFTER = timedelta(seconds=15)
 SEQUENCE_SECONDS = 0.3
 STAMP_SECONDS = 60.0
+SWEEP_SECONDS = 3600.0
 FIRST_RETRY_SECONDS = 2.0
 RETRY_GROWTH = 1.5
 SLOWEST_RETRY_SECONDS = 300.0
@@ -86,8 +87,14 @@ class Worker:
         """End in good order: what runs is finished, the rest waits for the next worker."""
         self._stop.set()
 
-    def run(self, sequence: Callable[["Parts"], bool], stamp: Callable[["Parts"], None]) -> None:
-        """Do jobs until `stop`. `sequence` is called again at once while it returns True; `stamp` every minute."""
+    def run(
+        self,
+        sequence: Callable[["Parts"], bool],
+        stamp: Callable[["Parts"], None],
+        sweep: Callable[["Parts"], None],
+    ) -> None:
+        """Do jobs until `stop`. `sequence` is called again at once while it returns True; `stamp` every minute,
+        `sweep` at the start and every hour."""
         self._parts_beat()
         DBOS(config=_config(self._parts.database, self._id))
         for kind, act in self._kinds.items():
@@ -97,6 +104,7 @@ class Worker:
         threads = [
             threading.Thread(target=self._every, args=(BEAT_SECONDS, self._beat_and_reap), name="heartbeat"),
             threading.Thread(target=self._every, args=(STAMP_SECONDS, lambda: stamp(self._parts)), name="stamp"),
+            threading.Thread(target=self._every, args=(SWEEP_SECONDS, lambda: sweep(self._parts)), name="sweep"),
         ]
         for thread in threads:
             thread.start()

@@ -68,7 +68,7 @@ def worker() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    working.run(cases.sequence_once, cases.stamp_newest)
+    working.run(cases.sequence_once, cases.stamp_newest, cases.sweep_uploads)
     parts.close()
 
 
