@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
+import structlog
+
 from api import schemas
 from api.accounts import Caller
 from api.idempotency import Answer, Asked
@@ -27,10 +29,12 @@ from exchange.errors import (
     ClassifiedMarkSuspected,
     ClassifiedRefused,
     EvidencePending,
+    ExchangeError,
     NotFound,
     PersonUnknown,
     SignerUnknown,
     StateChanged,
+    StorageFull,
     UploadIncomplete,
     UploadOffset,
 )
@@ -47,11 +51,13 @@ from signing.errors import (
     PdfActiveContent,
     PdfEncrypted,
     PdfTooComplex,
+    SigningError,
     TooLarge,
 )
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
 
+log = structlog.get_logger("congvan.cases")
 T = TypeVar("T")
 AWAY = (TsaUnavailable, RevocationUnavailable, TimestampRejected)
 """What may pass: a signature already made waits for it."""
@@ -484,16 +490,28 @@ def sweep_uploads(parts: Parts) -> None:
 
 
 def finish_signature(parts: Parts, payload: Mapping[str, Any]) -> None:
-    """Job: finish a file whose signature was made while the TSA was away. Raises what is still away."""
+    """Job: finish a file whose signature was made while the TSA was away. Raises what is still away.
+
+    A signature that can never be finished (its certificate was revoked meanwhile, its file is gone) is given up,
+    so that its person may sign again.
+    """
     tools = parts.tools()
     with parts.read() as reading:
         session = reading.exchange.session(str(payload["session"]))
         if session is None or session.state != "signed":
             return
-        made = issue.held_signature(tools, reading.exchange, session)
-    signed = complete_signature(tools, made, office_code=session.actor.office, at=parts.now())
-    with parts.write() as writing:
-        issue.finish_held(writing.tx, session.id, signed, at=parts.now())
+    try:
+        with parts.read() as reading:
+            made = issue.held_signature(tools, reading.exchange, session)
+        signed = complete_signature(tools, made, office_code=session.actor.office, at=parts.now())
+        with parts.write() as writing:
+            issue.finish_held(writing.tx, session.id, signed, at=parts.now())
+    except (PdfTooComplex, StorageFull):
+        raise  # a limit of this moment
+    except (ExchangeError, SigningError) as refusal:
+        log.error("kept-signature-given-up", session=session.id, document=session.document, code=refusal.code)
+        with parts.write() as writing:
+            issue.give_up_held(writing.tx, session.id, at=parts.now())
 
 
 JOBS: Mapping[str, Callable[[Parts, Mapping[str, Any]], None]] = {"finish_signature": finish_signature}

@@ -8,7 +8,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
+
+import structlog
+
+SOONEST_RESTART_SECONDS = 0.5
+LATEST_RESTART_SECONDS = 30.0
+
+log = structlog.get_logger("congvan.children")
 
 
 class Child:
@@ -25,6 +33,10 @@ class Child:
         """True while it runs."""
         return self._process.poll() is None
 
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return self._process.wait()
+
     def stop(self, seconds: float = 15) -> None:
         """End it, by force when it takes longer than `seconds`; harmless when it has ended already."""
         self._process.terminate()
@@ -33,6 +45,44 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+class Kept:
+    """A command that runs until `stop()`: whenever it ends by itself, even by `kill -9`, it is started again.
+
+    The waits grow while it keeps ending, up to half a minute, and never further.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = tuple(arguments)
+        self._stopping = threading.Event()
+        self._changing = threading.Lock()
+        self._child = Child(self._arguments)
+        self._keeper = threading.Thread(target=self._keep, name=f"keep-{self._arguments[0]}", daemon=True)
+        self._keeper.start()
+
+    def stop(self, seconds: float = 15) -> None:
+        """End it for good, by force when it takes longer than `seconds`."""
+        with self._changing:
+            self._stopping.set()
+            self._child.stop(seconds)
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        wait = SOONEST_RESTART_SECONDS
+        while True:
+            begun = time.monotonic()
+            status = self._child.wait()
+            if time.monotonic() - begun > LATEST_RESTART_SECONDS:
+                wait = SOONEST_RESTART_SECONDS
+            if self._stopping.wait(wait):
+                return
+            log.error("child-ended", command=self._arguments[0], status=status)
+            with self._changing:
+                if self._stopping.is_set():
+                    return
+                self._child = Child(self._arguments)
+            wait = min(wait * 2, LATEST_RESTART_SECONDS)
 
 
 def end_with_parent() -> None:

@@ -18,6 +18,7 @@ from dbos import DBOSPortableJSONSerializer as Json
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine
 
+from api.errors import DatabaseUnavailable
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Worker:
         self._parts_beat()
         DBOS(config=_config(self._parts.database, self._id))
         for kind, act in self._kinds.items():
-            _register(kind, act, self._parts)
+            _register(kind, act, self._parts, self._stop)
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=0.5)
         threads = [
@@ -155,8 +156,12 @@ def _config(database: "Database", executor: str) -> DBOSConfig:
     }
 
 
-def _register(kind: str, act: Act, parts: "Parts") -> None:
-    """One kind of job: a workflow of exactly one step. An authority that is away means: the same again, later."""
+def _register(kind: str, act: Act, parts: "Parts", stop: threading.Event) -> None:
+    """One kind of job: a workflow of exactly one step. Whatever went wrong means: the same again, later.
+
+    An act itself ends what can never succeed; a failure that it does not know may pass, and losing the job would leave
+    a document waiting for ever.
+    """
 
     @DBOS.step(name=f"{kind}-step")
     def step(payload: dict[str, Any]) -> None:
@@ -164,19 +169,30 @@ def _register(kind: str, act: Act, parts: "Parts") -> None:
             act(parts, payload)
         except (TsaUnavailable, RevocationUnavailable, TimestampRejected, OSError) as error:
             log.warning("job-later", kind=kind, error=str(error), attempt=payload.get("attempt", 0))
-            _again(parts, kind, payload)
+            _again(parts, kind, payload, stop)
+        except Exception:
+            log.exception("job-failed", kind=kind, attempt=payload.get("attempt", 0))
+            _again(parts, kind, payload, stop)
 
     @DBOS.workflow(name=kind)
     def workflow(payload: dict[str, Any]) -> None:
         step(payload)
 
 
-def _again(parts: "Parts", kind: str, payload: Mapping[str, Any]) -> None:
-    """The next try of a job, as a job of its own: waits grow to five minutes and stay there."""
+def _again(parts: "Parts", kind: str, payload: Mapping[str, Any], stop: threading.Event) -> None:
+    """The next try of a job, as a job of its own: waits grow to five minutes and stay there.
+
+    While the database is away this waits for it; a worker that ends meanwhile leaves the job to the next one.
+    """
     attempt = int(payload.get("attempt", 0)) + 1
     wait = min(SLOWEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * RETRY_GROWTH ** min(attempt, 50))
-    key = str(payload["key"])
-    with parts.write() as writing:
-        writing.tx.jobs.enqueue(
-            kind, {**payload, "attempt": attempt}, key=f"{key}:{attempt}", delay_seconds=math.ceil(wait)
-        )
+    key = f"{payload['key']}:{attempt}"
+    while True:
+        try:
+            with parts.write() as writing:
+                writing.tx.jobs.enqueue(kind, {**payload, "attempt": attempt}, key=key, delay_seconds=math.ceil(wait))
+        except DatabaseUnavailable:
+            if stop.wait(FIRST_RETRY_SECONDS):
+                raise
+        else:
+            return

@@ -180,8 +180,8 @@ class Parts:
         if stored is not None:
             return stored
         for redo in range(MOST_REDOS):
-            made = work()
             try:
+                made = work()
                 with self.write() as writing:
                     answer = act(writing, made)
                     if asked.key is not None:

@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from api import cases, logs
 from api.app import create_app
-from api.children import Child, end_with_parent
+from api.children import Child, Kept, end_with_parent
 from api.doctor import examine
 from api.engine import Worker, migrate_jobs
 from api.migrations import upgrade
@@ -241,7 +241,7 @@ def _migrate(settings: Settings) -> None:
 def _serve(settings: Settings) -> None:
     logs.set_up(settings.log_level)
     parts = build_parts(settings)
-    beside = Child(["worker"])
+    beside = Kept(["worker"])
     try:
         uvicorn.run(
             create_app(parts), host=settings.host, port=settings.port, log_level="warning", access_log=False,
@@ -259,7 +259,7 @@ def _running(settings: Settings, port: int) -> Iterator[str]:
 
     logs.set_up("error")
     parts: Parts = build_parts(settings)
-    beside = Child(["worker"])
+    beside = Kept(["worker"])
     config = uvicorn.Config(create_app(parts), host="127.0.0.1", port=port, log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="service", daemon=True)

@@ -27,7 +27,7 @@ from exchange.rules.acceptance import (
 )
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.lifecycle import Move, document_move
+from exchange.rules.lifecycle import WAYS_BACK, Move, document_move
 from exchange.rules.model import (
     Actor,
     Document,
@@ -49,6 +49,7 @@ from signing.prepare import prepare_document
 from signing.stamp import fill_number_date
 
 MOST_SUBJECT = 500
+GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,17 @@ def finish_held(tx: Transaction, session_id: str, signed: SignedFile, *, at: dat
     return after
 
 
+def give_up_held(tx: Transaction, session_id: str, *, at: datetime) -> Document | None:
+    """Act: let a kept signature go that can never be finished; its document is free again. None when it had ended."""
+    session = tx.store.session(session_id)
+    if session is None or not tx.store.end_session(session_id, GIVEN_UP):
+        return None
+    document = tx.store.document(session.document)
+    if document is None or document.pending_signature != session_id:
+        return document
+    return tx.store.change_document(document, replace(document, pending_signature=None, changed_at=at))
+
+
 # -- number --
 
 
@@ -364,10 +376,12 @@ def number(
 def return_(
     tx: Transaction, actor: Actor, document: str, version: int, reason: str, *, at: datetime
 ) -> tuple[Document, Event]:
-    """Act: back to the author with a reason; a number taken is void, with its stub."""
+    """Act: back to the author with a reason; a number taken is void, with its stub, a kept signature is given up."""
     told = require_reason(reason)
     before, move = _moving(tx.store, "return", actor, document, version)
     role = _role_of(move, actor, before)
+    if before.pending_signature is not None:
+        tx.store.end_session(before.pending_signature, GIVEN_UP)
     _void(tx, actor, before, role, told, at)
     after = _to(tx, before, move, at)
     event = record_document(tx, move.event, actor, after, role=role, before=before, at=at, reason=told)
@@ -377,10 +391,12 @@ def return_(
 def cancel(
     tx: Transaction, actor: Actor, document: str, version: int, reason: str, *, at: datetime
 ) -> tuple[Document, Event]:
-    """Act: give it up before issue; a number taken is void, with its stub."""
+    """Act: give it up before issue; a number taken is void, with its stub, a kept signature is given up."""
     told = require_reason(reason)
     before, move = _moving(tx.store, "cancel", actor, document, version)
     role = _role_of(move, actor, before)
+    if before.pending_signature is not None:
+        tx.store.end_session(before.pending_signature, GIVEN_UP)
     _void(tx, actor, before, role, told, at)
     after = _to(tx, before, move, at)
     event = record_document(tx, move.event, actor, after, role=role, before=before, at=at, reason=told)
@@ -436,7 +452,7 @@ def moving(store: Store, act: str, actor: Actor, document: str, version: int) ->
 def _moving(store: Store, act: str, actor: Actor, document: str, version: int) -> tuple[Document, Move]:
     here = found_document(store, document, actor)
     move = document_move(act, here, actor)
-    if here.pending_signature is not None:
+    if here.pending_signature is not None and act not in WAYS_BACK:
         raise SigningPending
     if here.version != version:
         raise StateChanged(state=here.state)
@@ -444,7 +460,8 @@ def _moving(store: Store, act: str, actor: Actor, document: str, version: int) -
 
 
 def _to(tx: Transaction, before: Document, move: Move, at: datetime) -> Document:
-    return tx.store.change_document(before, replace(before, state=DocumentState(move.target), changed_at=at))
+    after = replace(before, state=DocumentState(move.target), pending_signature=None, changed_at=at)
+    return tx.store.change_document(before, after)
 
 
 def _new_revision(

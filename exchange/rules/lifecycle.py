@@ -14,6 +14,8 @@ R = DeliveryState
 AUTHOR = "author"
 SIGNER = "signer"
 LEAD = "lead"
+WAYS_BACK = frozenset({"return", "cancel"})
+"""What may be done to a document whose signature waits for its time stamp: nobody is stuck when it never comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,10 @@ def delivery_move(act: str, state: DeliveryState, actor: Actor, lead: str | None
 
 def document_acts(document: Document, actor: Actor) -> tuple[str, ...]:
     """The acts that this person may do on this document now, in the order of the road."""
-    if document.pending_signature or actor.office != document.office:
+    if actor.office != document.office:
         return ()
-    return _possible(DOCUMENT_MOVES, document.state, document_places(document, actor))
+    acts = _possible(DOCUMENT_MOVES, document.state, document_places(document, actor))
+    return tuple(act for act in acts if act in WAYS_BACK) if document.pending_signature else acts
 
 
 def delivery_acts(state: DeliveryState, actor: Actor, lead: str | None) -> tuple[str, ...]:
@@ -133,7 +136,7 @@ def document_places(document: Document, actor: Actor) -> frozenset[str]:
 
 
 def delivery_places(actor: Actor, lead: str | None) -> frozenset[str]:
-    """Roles of the actor, and `lead` for the one in charge, as long as that is still somebody who works on documents."""
+    """Roles of the actor, and `lead` for the one in charge who still works on documents: auditors only look."""
     leads = actor.id == lead and bool(actor.roles & {Role.OFFICER, Role.CLERK, Role.LEADER})
     return frozenset(actor.roles | ({LEAD} if leads else set()))
 
