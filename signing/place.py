@@ -4,7 +4,8 @@ import ctypes
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -19,6 +20,9 @@ SEAL_COVERS = 1 / 3
 """How much of the signature's width the seal covers, on its left (R39)."""
 
 Box = tuple[float, float, float, float]
+Colour = tuple[float, float, float]
+"""Red, green, blue from 0 to 1."""
+WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,8 @@ def standard_places(first: Sheet, last: Sheet, last_page: int, *, confidence: fl
     """The places of a Decree-30 letter on which nothing could be read: heads of page one, foot of the last page."""
     signature = _on(last, (0.58, 0.155, 0.58, 0.155), (0, 0, 128, 72))
     return Places(
-        number=Place(0, first.box_to_page(_on(first, (0.175, 0.858, 0.175, 0.858), (0, 0, 130, 18))), confidence),
-        date=Place(0, first.box_to_page(_on(first, (0.52, 0.858, 0.52, 0.858), (0, 0, 220, 18))), confidence),
+        number=Place(0, first.box_to_page(_on(first, (0.175, 0.851, 0.175, 0.851), (0, 0, 130, 18))), confidence),
+        date=Place(0, first.box_to_page(_on(first, (0.52, 0.851, 0.52, 0.851), (0, 0, 220, 18))), confidence),
         signature=Place(last_page, last.box_to_page(signature), confidence),
         seal=Place(last_page, last.box_to_page(seal_beside(signature, last)), confidence),
     )
@@ -108,13 +112,17 @@ def _ordered(one: tuple[float, float], other: tuple[float, float]) -> Box:
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One printed letter in the view: `left` and `right` edge, `baseline`, font `size` in points."""
+    """One letter in the view: `left` and `right` edge, `baseline`, font `size` in points.
+
+    Not `printed`: invisible text that OCR laid over a picture. What it says is a guess, where it stands nearly right.
+    """
 
     letter: str
     left: float
     right: float
     baseline: float
     size: float
+    printed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +136,24 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """A box to paint over in the colour of its paper before anything is drawn."""
+
+    box: Box
+    paper: Colour
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A printed line, or what of it lies in a box; `glyphs` without blanks and dotted leaders, from left to right."""
+    """A printed line, or what of it lies in a box; `glyphs` from left to right, without blanks and dotted leaders,
+    which are the `dots`. `paper` is the colour under it; None: nothing is printed in the box."""
 
     box: Box
     baseline: float
     size: float
     glyphs: tuple[Glyph, ...]
+    dots: tuple[Glyph, ...] = ()
+    paper: Colour | None = None
 
     @property
     def text(self) -> str:
@@ -156,7 +175,9 @@ def read_under_fields(pdf: bytes, names: Sequence[str]) -> dict[str, Line]:
             widgets = _text_widgets(page, document, names)
             if widgets:
                 sheet, glyphs = _sheet(page), _glyphs(page)
-                found.update({name: _under(sheet.box_to_view(box), glyphs) for name, box in widgets.items()})
+                for name, box in widgets.items():
+                    line = _under(sheet.box_to_view(box), glyphs)
+                    found[name] = line if line.glyphs else replace(line, paper=_paper(page, sheet.box_to_view(box)))
             if len(found) == len(names):
                 break
         return found
@@ -167,21 +188,22 @@ def read_under_fields(pdf: bytes, names: Sequence[str]) -> dict[str, Line]:
 def read_page_one(pdf: bytes) -> PageReading:
     """What a Decree-30 letter says about itself, and where number, date, signature and seal belong.
 
-    Heads are read off page one, the signer's block off the last page. What cannot be read (a scan) gets its standard
-    place with a confidence of 0.3; places that were read have 0.9. Raises `NotAPdf`. Source: Decree 30 Appendix I.
+    Heads are read off page one, the signer's block off the page that names the recipients (appendices may follow it),
+    else off the last page that is not blank. What cannot be read (a scan) gets its standard place with a confidence of
+    0.3; places that were read have 0.9. Raises `NotAPdf`. Source: Decree 30 Appendix I.
     """
     document = _open(pdf)
     try:
         pages = len(document)
         head = _Page.of(document[0])
-        foot = head if pages == 1 else _Page.of(document[pages - 1])
+        last, foot = _foot(document, head)
     finally:
         document.close()
     number, date = _number_line(head), _date_line(head)
     signer = _signer_block(foot)
-    standard = standard_places(head.sheet, foot.sheet, pages - 1)
+    standard = standard_places(head.sheet, foot.sheet, last)
     return PageReading(
-        places=_places(standard, head.sheet, foot.sheet, pages - 1, number, date, signer),
+        places=_places(standard, head.sheet, foot.sheet, last, number, date, signer),
         pages=pages,
         type=_type(head),
         subject=_subject(head),
@@ -193,6 +215,11 @@ def read_page_one(pdf: bytes) -> PageReading:
 
 
 READ = 0.9
+GUESSED = 0.5
+"""How sure a place is that was read off invisible text: OCR mistakes letters and misses edges."""
+_MOST_SEARCHED = 300
+_LEAST_INK = 0.002
+_OFF_CENTRE = 8.0
 _SIGNATURE_SIZE = (128.0, 72.0)
 _NUMBER = re.compile(r"\bSố\s*:?\s*[\d_]*\s*(/\s?[\w\-./&–]+)?")
 _DATE = re.compile(r"\bngày\s*\d*\s*tháng\s*\d*\s*năm\s*\d*")
@@ -223,7 +250,7 @@ class _Page:
 class _Signer:
     name: str
     position: str | None
-    box: Box
+    place: "_Read"
 
 
 def _open(pdf: bytes) -> pdfium.PdfDocument:
@@ -250,7 +277,8 @@ def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
         if letter.isspace() or not letter.isprintable():
             continue
         left, _, right, _ = sheet.box_to_view(text.get_charbox(index, loose=True))
-        found.append(Glyph(_plain(letter), left, right, _baseline(text, index, sheet), _size(text, index)))
+        baseline, size = _baseline(text, index, sheet), _size(text, index)
+        found.append(Glyph(_plain(letter), left, right, baseline, size, _printed(text, index)))
     return found
 
 
@@ -272,6 +300,11 @@ def _size(text: pdfium.PdfTextPage, index: int) -> float:
     if pdfium_c.FPDFText_GetMatrix(text, index, matrix):
         size *= (matrix.c**2 + matrix.d**2) ** 0.5
     return size
+
+
+def _printed(text: pdfium.PdfTextPage, index: int) -> bool:
+    run = pdfium_c.FPDFText_GetTextObject(text, index)
+    return not run or int(pdfium_c.FPDFTextObj_GetTextRenderMode(run)) != pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE
 
 
 def _lines(glyphs: Iterable[Glyph]) -> list[tuple[Glyph, ...]]:
@@ -307,18 +340,30 @@ def _under(box: Box, glyphs: Iterable[Glyph]) -> Line:
     """The line of letters in a box, moved to the box's own corner. Empty: where one would write by hand."""
     width, height = box[2] - box[0], box[3] - box[1]
     inside = [g for g in glyphs if box[0] - 1 < (g.left + g.right) / 2 < box[2] + 1 and box[1] < g.baseline < box[3]]
-    lines = [line for line in _lines(inside) if any(g.letter not in _DOTS for g in line)]
     whole = (0.0, 0.0, width, height)
-    if not lines:
+    if not inside:
         size = min(13.0, height * 0.8)
         return Line(whole, max(0.28 * height, (height - size) / 2 + 0.2 * size), size, ())
-    longest = max(lines, key=len)
-    moved = tuple(
-        Glyph(g.letter, g.left - box[0], g.right - box[0], g.baseline - box[1], g.size)
-        for g in longest
-        if g.letter not in _DOTS
-    )
-    return Line(whole, moved[0].baseline, moved[0].size, moved)
+    longest = max(_lines(inside), key=lambda line: (sum(g.letter not in _DOTS for g in line), len(line)))
+    moved = [replace(g, left=g.left - box[0], right=g.right - box[0], baseline=g.baseline - box[1]) for g in longest]
+    letters = tuple(g for g in moved if g.letter not in _DOTS and g.printed)
+    first = (letters or moved)[0]
+    dots = tuple(g for g in moved if g.letter in _DOTS and g.printed)
+    return Line(whole, first.baseline, first.size, letters, dots, WHITE if letters else None)
+
+
+def _paper(page: pdfium.PdfPage, box: Box) -> Colour | None:
+    """The colour of the paper in a box (view) of a page; None when there is nothing else: nothing is printed there."""
+    width, height = page.get_size()
+    crop = (max(box[0], 0), max(box[1], 0), max(width - box[2], 0), max(height - box[3], 0))
+    picture = page.render(scale=2, crop=crop, may_draw_forms=False, draw_annots=False).to_pil().convert("RGB")
+    shades = picture.getcolors(picture.width * picture.height) or []
+    _, paper = max(shades)
+    ink = sum(count for count, shade in shades if sum(abs(a - b) for a, b in zip(shade, paper, strict=True)) > 150)
+    if ink < _LEAST_INK * picture.width * picture.height:
+        return None
+    red, green, blue = (round(part / 255, 3) for part in paper)
+    return red, green, blue
 
 
 def _text_widgets(page: pdfium.PdfPage, document: pdfium.PdfDocument, names: Sequence[str]) -> dict[str, Box]:
@@ -370,7 +415,15 @@ def _upper(page: _Page, share: float) -> Iterable[tuple[Glyph, ...]]:
     return (line for line in page.lines if line[0].baseline > page.sheet.height * (1 - share))
 
 
-def _number_line(page: _Page) -> Box | None:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A box in the view, and whether its letters are `printed` (or invisible guesses of OCR)."""
+
+    box: Box
+    printed: bool
+
+
+def _number_line(page: _Page) -> _Read | None:
     """From the blank after `Số:` to the end of the printed notation, in the view."""
     for line in _upper(page, 0.4):
         span = _spanned(line, _NUMBER)
@@ -387,25 +440,26 @@ def _number_line(page: _Page) -> Box | None:
     return None
 
 
-def _date_line(page: _Page) -> Box | None:
-    """From the place's name to the year, in the view."""
+def _date_line(page: _Page) -> _Read | None:
+    """From the place's name to the year, in the view; off a scan from `ngày`, for a place cannot be taken from OCR."""
     for line in _upper(page, 0.4):
         span = _spanned(line, _DATE)
         if span is None:
             continue
         first = span[0]
-        while first > 0 and line[first].left - line[first - 1].right < 1.2 * line[first].size:
+        while first > 0 and line[first].printed and line[first].left - line[first - 1].right < 1.2 * line[first].size:
             first -= 1
         last = line[span[1] - 1]
         year = "".join(g.letter for g in line[: span[1]])[-4:]
-        spare = 1.0 if year.isdigit() else 2.4 * last.size
+        spare = (1.0 if last.printed else 0.8 * last.size) if year.isdigit() else 2.4 * last.size
         right = min(last.right + spare, page.sheet.width - 10)
         return _around(line[first].left - 1, right, line[span[0]])
     return None
 
 
-def _around(left: float, right: float, glyph: Glyph) -> Box:
-    return left, glyph.baseline - 0.3 * glyph.size, right, glyph.baseline + 0.95 * glyph.size
+def _around(left: float, right: float, glyph: Glyph) -> _Read:
+    box = left, glyph.baseline - 0.3 * glyph.size, right, glyph.baseline + 0.95 * glyph.size
+    return _Read(box, glyph.printed)
 
 
 def _notation(page: _Page) -> str | None:
@@ -442,7 +496,7 @@ def _subject(page: _Page) -> str | None:
     """After `V/v` under the number, or under the name of the type down to the first wide gap or the ruling text."""
     index = _type_line(page)
     if index is not None:
-        return _paragraph(page.lines[index + 1 :], page.lines[index][0].baseline)
+        return _paragraph(_centred(page.lines[index + 1 :], _middle(page.lines[index])), page.lines[index][0].baseline)
     for part_index, part in enumerate(page.parts):
         match = re.match(r"V\s?/\s?v:?\s*(.+)", _text(part), re.IGNORECASE)
         if match and part[0].baseline > page.sheet.height * 0.55:
@@ -450,6 +504,15 @@ def _subject(page: _Page) -> str | None:
             more = _paragraph(below, part[0].baseline)
             return " ".join(filter(None, (match.group(1).strip(), more)))
     return None
+
+
+def _centred(lines: Sequence[tuple[Glyph, ...]], middle: float) -> list[tuple[Glyph, ...]]:
+    """The lines down to the first that is not centred like the type above it: the body is set to the margin."""
+    return list(takewhile(lambda line: abs(_middle(line) - middle) < _OFF_CENTRE, lines))
+
+
+def _middle(line: tuple[Glyph, ...]) -> float:
+    return (line[0].left + line[-1].right) / 2
 
 
 def _paragraph(lines: Sequence[tuple[Glyph, ...]], above: float) -> str | None:
@@ -466,6 +529,23 @@ def _paragraph(lines: Sequence[tuple[Glyph, ...]], above: float) -> str | None:
     return " ".join(said) or None
 
 
+def _foot(document: pdfium.PdfDocument, head: _Page) -> tuple[int, _Page]:
+    """The page that the leader signs, and its number from 0."""
+    for index in range(min(len(document), _MOST_SEARCHED)):
+        if _names_recipients(document[index]):
+            page = _Page.of(document[index]) if index else head
+            if _signer_block(page):
+                return index, page
+    last = len(document) - 1
+    while last and not pdfium_c.FPDFPage_CountObjects(document[last]):
+        last -= 1  # a paragraph mark behind a table makes an empty page
+    return last, _Page.of(document[last]) if last else head
+
+
+def _names_recipients(page: pdfium.PdfPage) -> bool:
+    return "Nơi nhận" in unicodedata.normalize("NFC", page.get_textpage().get_text_bounded())
+
+
 def _signer_block(page: _Page) -> _Signer | None:
     """The lowest name in the right half under a title in capitals, with room for a signature between them."""
     right = [part for part in page.parts if part[0].left > page.sheet.width * 0.4]
@@ -477,13 +557,13 @@ def _signer_block(page: _Page) -> _Signer | None:
     return None
 
 
-def _signature_box(name: tuple[Glyph, ...], room: float) -> Box:
+def _signature_box(name: tuple[Glyph, ...], room: float) -> _Read:
     """In the middle between title and name (R38), as large as usual where there is room."""
     height = min(room - 4, _SIGNATURE_SIZE[1])
     width = height * _SIGNATURE_SIZE[0] / _SIGNATURE_SIZE[1]
     middle = (name[0].left + name[-1].right) / 2
     bottom = name[0].baseline + name[0].size + (room - height) / 2
-    return middle - width / 2, bottom, middle + width / 2, bottom + height
+    return _Read((middle - width / 2, bottom, middle + width / 2, bottom + height), name[0].printed)
 
 
 def _is_name(text: str) -> bool:
@@ -505,18 +585,20 @@ def _places(
     head: Sheet,
     foot: Sheet,
     last: int,
-    number: Box | None,
-    date: Box | None,
+    number: _Read | None,
+    date: _Read | None,
     signer: _Signer | None,
 ) -> Places:
-    def read(sheet: Sheet, page: int, box: Box | None, otherwise: Place) -> Place:
-        if box is None or not sheet.holds(sheet.box_to_page(box)):
+    def read(sheet: Sheet, page: int, found: _Read | None, otherwise: Place) -> Place:
+        if found is None or not sheet.holds(sheet.box_to_page(found.box)):
             return otherwise
-        return Place(page, sheet.box_to_page(box), READ)
+        return Place(page, sheet.box_to_page(found.box), READ if found.printed else GUESSED)
 
+    signature = signer.place if signer else None
+    seal = _Read(seal_beside(signature.box, foot), signature.printed) if signature else None
     return Places(
         number=read(head, 0, number, standard.number),
         date=read(head, 0, date, standard.date),
-        signature=read(foot, last, signer.box if signer else None, standard.signature),
-        seal=read(foot, last, seal_beside(signer.box, foot) if signer else None, standard.seal),
+        signature=read(foot, last, signature, standard.signature),
+        seal=read(foot, last, seal, standard.seal),
     )

@@ -32,6 +32,7 @@ from signing.place import Sheet, read_page_one
 MOST_PAGES = 2000
 MOST_OBJECTS = 300_000
 _DEEPEST = 100
+_MOST_POINTS = 75_000
 _PRINT = 4  # annotation flag
 _APPEND_ONLY = 3  # SignaturesExist | AppendOnly: nobody may save this file anew
 
@@ -70,6 +71,8 @@ def _written_anew(pdf: bytes) -> bytes:
         if not len(document.pages):
             raise NotAPdf()
         _refuse_what_runs(document)
+        for page in document.pages:
+            _draw_in_points(page)
         return _saved(document)
 
 
@@ -96,6 +99,26 @@ def _saved(document: pikepdf.Pdf) -> bytes:
     except (pikepdf.PdfError, ValueError, RuntimeError) as error:
         raise NotAPdf() from error
     return out.getvalue()
+
+
+def _draw_in_points(page: pikepdf.Page) -> None:
+    """Without /UserUnit: a page says its lengths in points, so that a seal of 36 mm is one for every reader."""
+    if "/UserUnit" not in page.obj:
+        return
+    try:
+        unit = float(page.obj.UserUnit)
+        if not 0 < unit <= _MOST_POINTS:
+            raise NotAPdf()
+        for key, box in (("/MediaBox", page.mediabox), ("/CropBox", page.cropbox)):
+            page.obj[key] = Array([float(length) * unit for length in box])
+        for annotation in page.obj.get("/Annots", Array()):
+            if "/Rect" in annotation:
+                annotation.Rect = Array([float(length) * unit for length in annotation.Rect])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotAPdf() from error
+    page.contents_add(b"q %f 0 0 %f 0 0 cm" % (unit, unit), prepend=True)
+    page.contents_add(b"Q")
+    del page.obj.UserUnit
 
 
 def _refuse_what_runs(document: pikepdf.Pdf) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from signing.errors import FieldMissing
 from signing.model import DATE_FIELD, NUMBER_FIELD
-from signing.place import Line, Piece, read_under_fields
+from signing.place import WHITE, Cover, Line, Piece, read_under_fields
 
 FONT = Path(__file__).parent / "fonts" / "LiberationSerif-Regular.ttf"
 ITALIC = Path(__file__).parent / "fonts" / "LiberationSerif-Italic.ttf"
@@ -32,10 +32,10 @@ def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | N
 
     `number` is the whole number as written (`15/QĐ-UBND`). The field's value is the whole text; drawn is only what the
     letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so
-    nothing of the signed page gets hidden, unless the letter prints something else there: then the whole text stands on
-    white. Without `place_name` a place printed before `ngày` is taken over. Raises `FieldMissing` when a field is not
-    empty or not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and
-    February).
+    nothing of the signed page gets hidden but dots. Where the letter prints something else (on a scan: anything), the
+    whole text stands on the colour of the paper. Without `place_name` a place printed before `ngày` is taken over.
+    Raises `FieldMissing` when a field is not empty or not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30
+    (two digits for days below 10, January and February).
     """
     from signing._pyhanko.writing import FilledField, fill_fields
 
@@ -90,33 +90,46 @@ def draw_seal_image(office: str) -> bytes:
     return _png(picture)
 
 
-def _drawn(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], bool]:
-    """What to draw for `text` on this line, and whether the printed line has to be covered first."""
-    pieces = _missing_pieces(line, text, font)
-    if pieces is not None:
-        return pieces, False
+def _drawn(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], tuple[Cover, ...]]:
+    """What to draw for `text` on this line, and what has to be painted over first."""
+    filled = _missing_pieces(line, text, font)
+    if filled is not None:
+        return filled
     size = line.size or _FONT_SIZE
     size *= min(1.0, (line.box[2] - line.box[0] - 2) / _width(font, text, size))
-    return (Piece(line.box[0] + 1, line.baseline, size, text),), bool(line.glyphs)
+    covers = () if line.paper is None else (Cover(line.box, line.paper),)
+    return (Piece(line.box[0] + 1, line.baseline, size, text),), covers
 
 
-def _missing_pieces(line: Line, text: str, font: Path) -> tuple[Piece, ...] | None:
-    """The runs of `text` that the line does not print, each in its gap; None when line and text do not fit together."""
+def _missing_pieces(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], tuple[Cover, ...]] | None:
+    """The runs of `text` that the line does not print, each in its gap, and the dots of these gaps; None when line and
+    text do not fit together."""
     if not line.glyphs:
         return None
     printed = iter([*line.glyphs, None])
     awaited = next(printed)
-    left, run, pieces = line.box[0], "", []
+    left, run, pieces, covers = line.box[0], "", [], []
     for letter in text:
         if awaited is not None and letter == awaited.letter:
             pieces.append(_in_gap(line, left, awaited.left, run, font, tight=letter == "/"))
+            covers += _dots_between(line, left, awaited.left) if run.strip() else []
             left, run, awaited = awaited.right, "", next(printed)
         elif letter != " " or run:
             run += letter
     pieces.append(_in_gap(line, left, line.box[2], run, font, last=True))
+    covers += _dots_between(line, left, line.box[2]) if run.strip() else []
     if awaited is not None or any(piece is None for piece in pieces):
         return None
-    return tuple(piece for piece in pieces if piece and piece.text)
+    return tuple(piece for piece in pieces if piece and piece.text), tuple(covers)
+
+
+def _dots_between(line: Line, left: float, right: float) -> list[Cover]:
+    """The dotted leader of a gap, as one box: what is written there would be hard to read on it."""
+    dots = [dot for dot in line.dots if left < (dot.left + dot.right) / 2 < right]
+    if not dots:
+        return []
+    lowest, highest = line.baseline - 0.15 * line.size, line.baseline + 0.3 * line.size
+    return [Cover((dots[0].left, lowest, dots[-1].right, highest), line.paper or WHITE)]
 
 
 def _in_gap(

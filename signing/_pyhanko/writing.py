@@ -33,7 +33,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
 from signing.model import PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
-from signing.place import Piece
+from signing.place import Cover, Piece
 
 VIETNAM = timezone(timedelta(hours=7))
 _TIMESTAMP_FIELD = "DauThoiGian"
@@ -256,12 +256,12 @@ def _translated() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class FilledField:
-    """A text field's whole value, and what is drawn for it: pieces of text in the view; `covers` puts them on white."""
+    """A text field's whole value, and what is drawn for it: pieces of text in the view, over what `covers` hides."""
 
     name: str
     value: str
     pieces: tuple[Piece, ...]
-    covers: bool
+    covers: tuple[Cover, ...]
     font: Path
 
 
@@ -317,8 +317,9 @@ class _Lettering(AppearanceContent):
         engine = fonts.create_font_engine(self._ensure_writer)
         self.set_resource(category=ResourceType.FONT, name=generic.pdf_name("/Chu"), value=engine.as_resource())
         drawn = [b"q"]
-        if self._filled.covers:
-            drawn.append(b"1 g 0 0 %g %g re f" % (self.box.width, self.box.height))
+        for cover in self._filled.covers:
+            x1, y1, x2, y2 = cover.box
+            drawn.append(b"%g %g %g rg %g %g %g %g re f" % (*cover.paper, x1, y1, x2 - x1, y2 - y1))
         for piece in self._filled.pieces:
             codes = b"".join(_CODES.findall(engine.shape(piece.text, with_actual_text=False).graphics_ops))
             drawn.append(
