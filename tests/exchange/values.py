@@ -18,6 +18,7 @@ from exchange.rules.model import (
     Office,
     Role,
     Secrecy,
+    StoredReport,
     Urgency,
 )
 from keys.certificates import fingerprint
@@ -128,3 +129,8 @@ def signed_file(report: Report, certificate: bytes, content: bytes) -> SignedFil
     made = file(content=content)
     here = replace(report, file_sha256=made.sha256, file_size=made.size)
     return SignedFile(made, certificate, here, stored_report(here, AT))
+
+
+def arrival_report() -> StoredReport:
+    """What the check on arrival found about `file()`."""
+    return stored_report(sealed(), AT)
