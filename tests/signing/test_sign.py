@@ -1,30 +1,13 @@
-"""A letter's way to a sealed file, judged by programs that are not ours."""
+"""A letter's way to a sealed file, step by step."""
 
-import asyncio
 import dataclasses
 import io
 import itertools
-import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pikepdf
 import pytest
-from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.ades.report import AdESPassed
-from pyhanko.sign.validation.ades import ades_lta_validation
-from pyhanko.sign.validation.policy_decl import (
-    CertificateFetchingRule,
-    LocalKnowledge,
-    PdfSignatureValidationSpec,
-    RevinfoOnlineFetchingRule,
-    RevocationInfoGatheringSpec,
-    SignatureValidationSpec,
-)
-from pyhanko_certvalidator.context import CertValidationPolicySpec
-from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
-from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
-from pyhanko_certvalidator.registry import SimpleTrustManager
 
 from signing.errors import FieldMissing, RevisionNotExtension, SignatureWrong
 from signing.model import LEADER_FIELD, SEAL_FIELD, SignaturePurpose, SignIntent
@@ -36,50 +19,6 @@ def intent(field=LEADER_FIELD, purpose=SignaturePurpose.LEADER):
     return SignIntent(
         purpose, field, draw_signature_image("A"), "Nguyễn Văn An", datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
     )
-
-
-def judged(pdf, root, index, at):
-    """What plain pyHanko's long-term process says: the AdES indication and whether DocMDP was kept."""
-    signature = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures[index]
-    signature.compute_integrity_info()
-    chain = CertValidationPolicySpec(
-        SimpleTrustManager.build(trust_roots=[x509.Certificate.load(root)]), CertRevTrustPolicy(REQUIRE_REVINFO)
-    )
-    spec = SignatureValidationSpec(
-        cert_validation_policy=chain,
-        ts_cert_validation_policy=chain,
-        local_knowledge=LocalKnowledge(),
-        revinfo_gathering_policy=RevocationInfoGatheringSpec(
-            RevinfoOnlineFetchingRule.LOCAL_ONLY, certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH
-        ),
-    )
-    timing = ValidationTimingInfo(validation_time=at, best_signature_time=at, point_in_time_validation=True)
-    result = asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec), timing_info=timing))
-    return result.ades_subindic, result.api_status.docmdp_ok, result.failure_msg
-
-
-@pytest.mark.parametrize("index", [0, 1])
-def test_both_signatures_pass_long_term_validation_by_plain_pyhanko(steps, authority, index):
-    indication, docmdp_ok, why = judged(
-        steps["stamped"], authority.certificate, index, datetime.now(UTC) + timedelta(minutes=1)
-    )
-    assert (indication, docmdp_ok) == (AdESPassed.OK, True), why
-
-
-def test_poppler_calls_both_signatures_valid(steps, tmp_path, program):
-    file = tmp_path / "sealed.pdf"
-    file.write_bytes(steps["stamped"])
-    said = subprocess.run([program("pdfsig"), "-nocert", file], capture_output=True, text=True, check=False).stdout
-    assert said.count("Signature Validation: Signature is Valid.") == 2
-    assert said.count("Signature Type: ETSI.CAdES.detached") == 2
-
-
-@pytest.mark.parametrize("step", ["prepared", "led", "numbered", "sealed", "stamped"])
-def test_qpdf_finds_nothing_to_complain_about(steps, step, tmp_path, program):
-    file = tmp_path / f"{step}.pdf"
-    file.write_bytes(steps[step])
-    done = subprocess.run([program("qpdf"), "--check", file], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_step_only_appends(steps):
