@@ -38,7 +38,9 @@ def record_document(
         "parties": {"sender": document.office},
         "data": dict(data or {}),
     }
-    return _write(tx, type_, actor, role, body, files, at, document=document.id, consignment=consignment)
+    event = _event(type_, actor, role, body, files, at, document=document.id, consignment=consignment)
+    tx.store.add_events([event])
+    return event
 
 
 def record_delivery(
@@ -55,8 +57,36 @@ def record_delivery(
     data: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write what happened to one recipient; outward events of a delivery form a chain by `prev`."""
-    inward = type_ in INWARD
-    prev = None if inward or before is None else tx.store.last_outward_leaf(delivery.id)
+    prev = None if type_ in INWARD or before is None else tx.store.last_outward_leaf(delivery.id)
+    event = _delivery_event(type_, actor, delivery, role, before, at, file, reason, data, prev)
+    tx.store.add_events([event])
+    return event
+
+
+def record_consigned(
+    tx: Transaction, actor: Actor, deliveries: Sequence[Delivery], *, at: datetime, file: FileRef
+) -> None:
+    """Write that each recipient of an issue has it in its box, in few statements however many there are."""
+    tx.store.add_events(
+        [
+            _delivery_event("delivery.consigned", actor, delivery, Role.SERVICE, None, at, file, None, None, None)
+            for delivery in deliveries
+        ]
+    )
+
+
+def _delivery_event(
+    type_: str,
+    actor: Actor,
+    delivery: Delivery,
+    role: Role,
+    before: Delivery | None,
+    at: datetime,
+    file: FileRef,
+    reason: str | None,
+    data: Mapping[str, Any] | None,
+    prev: bytes | None,
+) -> Event:
     body = {
         "from": before.state if before else None,
         "to": delivery.state,
@@ -67,14 +97,13 @@ def record_delivery(
         "data": dict(data or {}),
         "prev": prev.hex() if prev else None,
     }
-    return _write(
-        tx, type_, actor, role, body, [file], at,
+    return _event(
+        type_, actor, role, body, [file], at,
         document=delivery.document, consignment=delivery.consignment, delivery=delivery.id,
     )  # fmt: skip
 
 
-def _write(
-    tx: Transaction,
+def _event(
     type_: str,
     actor: Actor,
     role: Role,
@@ -104,9 +133,7 @@ def _write(
     )
     inward = type_ in INWARD
     leaf = leaf_hash(canonical)
-    event = Event(id_, type_, at, canonical, leaf, inward, actor.office, document, consignment, delivery)
-    tx.store.add_event(event)
-    return event
+    return Event(id_, type_, at, canonical, leaf, inward, actor.office, document, consignment, delivery)
 
 
 def _composed(value: Any) -> Any:

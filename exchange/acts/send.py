@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 
 from exchange.acts.issue import current, moving
-from exchange.acts.record import record_delivery, record_document
+from exchange.acts.record import record_consigned, record_document
 from exchange.errors import (
     ExchangeError,
     NotAllowed,
@@ -109,8 +109,7 @@ def issue(
     deliveries = [_delivery(consignment, recipient, at) for recipient in recipients]
     tx.store.add_deliveries(deliveries)
     service = replace(actor, id="service", roles=frozenset({Role.SERVICE}))
-    for delivery in deliveries:
-        record_delivery(tx, "delivery.consigned", service, delivery, role=Role.SERVICE, before=None, at=at, file=file)
+    record_consigned(tx, service, deliveries, at=at, file=file)
     return after, consignment, deliveries, submitted
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from api.engine import migrate_jobs
 from api.migrations import upgrade
-from api.wiring import Database
+from api.settings import load_settings
+from api.wiring import Database, build_parts
+from tests.exchange.walk import Walk
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,13 @@ def migrated(
 def database(request: pytest.FixtureRequest, migrated: Callable[[str], Database]) -> Database:
     """One database of each kind for the whole file: its tests use offices of their own."""
     return migrated(request.param)
+
+
+@pytest.fixture(scope="module")
+def walk(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """The real parts on that database, with a small district; no PDF is opened here."""
+    migrate_jobs(database)
+    parts = build_parts(load_settings(data=tmp_path_factory.mktemp("data"), database_url=database.url))
+    parts.sandbox.close()
+    yield Walk(parts)
+    parts.close()

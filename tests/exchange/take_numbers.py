@@ -29,6 +29,7 @@ class InVainError(Exception):
 
 def main(data: str, database: str, day: str, threads: str, work: str) -> None:
     parts = build_parts(load_settings(data=Path(data), database_url=database))
+    parts.sandbox.close()  # no PDF is opened here
     pairs = json.loads(Path(work).read_text())
     with ThreadPoolExecutor(int(threads)) as pool:
         given = list(pool.map(lambda pair: both(parts, date.fromisoformat(day), *pair), pairs))

@@ -363,7 +363,7 @@ def kept(write: Write) -> dict[str, dict[str, Any]]:
         "exchange_log_keys": {"key": fresh("key"), "at": "x"},
     }
     with write() as store:
-        store.add_event(made)
+        store.add_events([made])
         for name, values in rows.items():
             store.connection.execute(insert(tables.metadata.tables[name]).values(values))
     rows["exchange_events"] = {"id": made.id, "inward": False}
@@ -401,10 +401,10 @@ def test_evidence_is_never_changed_or_deleted(database, write, read, kept, name,
 def test_a_delivery_ends_once(write, second):
     dlv = fresh("dlv")
     with write() as store:
-        store.add_event(event("delivery.registered", delivery=dlv))
-        store.add_event(event("delivery.refused", delivery=dlv))
+        store.add_events([event("delivery.registered", delivery=dlv)])
+        store.add_events([event("delivery.refused", delivery=dlv)])
     with pytest.raises(DBAPIError), write() as store:
-        store.add_event(event(second, delivery=dlv))
+        store.add_events([event(second, delivery=dlv)])
 
 
 def test_readers_of_a_sqlite_file_cannot_write(database):

@@ -16,6 +16,7 @@ from exchange.rules.model import Upload
 @pytest.fixture
 def parts(tmp_path: Path, database_url: str):
     made = build_parts(load_settings(data=tmp_path / "data", database_url=database_url))
+    made.sandbox.close()  # no PDF is opened here
     upgrade(made.database.writer)
     yield made
     made.close()
