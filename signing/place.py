@@ -9,6 +9,7 @@ from itertools import takewhile
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from PIL import Image
 
 from signing.errors import NotAPdf
 from signing.model import PageReading, Place, Places
@@ -91,8 +92,8 @@ def standard_places(first: Sheet, last: Sheet, last_page: int, *, confidence: fl
     """The places of a Decree-30 letter on which nothing could be read: heads of page one, foot of the last page."""
     signature = _on(last, (0.58, 0.155, 0.58, 0.155), (0, 0, 128, 72))
     return Places(
-        number=Place(0, first.box_to_page(_on(first, (0.175, 0.851, 0.175, 0.851), (0, 0, 130, 18))), confidence),
-        date=Place(0, first.box_to_page(_on(first, (0.52, 0.851, 0.52, 0.851), (0, 0, 220, 18))), confidence),
+        number=Place(0, first.box_to_page(_on(first, (0.245, 0.851, 0.245, 0.851), (0, 0, 110, 18))), confidence),
+        date=Place(0, first.box_to_page(_on(first, (0.515, 0.851, 0.515, 0.851), (0, 0, 235, 18))), confidence),
         signature=Place(last_page, last.box_to_page(signature), confidence),
         seal=Place(last_page, last.box_to_page(seal_beside(signature, last)), confidence),
     )
@@ -218,6 +219,7 @@ READ = 0.9
 GUESSED = 0.5
 """How sure a place is that was read off invisible text: OCR mistakes letters and misses edges."""
 _MOST_SEARCHED = 300
+_INK = 150  # how far red, green and blue of a letter are together from those of its paper
 _LEAST_INK = 0.002
 _OFF_CENTRE = 8.0
 _SIGNATURE_SIZE = (128.0, 72.0)
@@ -353,17 +355,35 @@ def _under(box: Box, glyphs: Iterable[Glyph]) -> Line:
 
 
 def _paper(page: pdfium.PdfPage, box: Box) -> Colour | None:
-    """The colour of the paper in a box (view) of a page; None when there is nothing else: nothing is printed there."""
+    """The colour of the paper in a box (view) of a page that prints something in it.
+
+    None when there is nothing but paper, and when the box cuts what is printed: half a word is not to be painted over.
+    """
     width, height = page.get_size()
     crop = (max(box[0], 0), max(box[1], 0), max(width - box[2], 0), max(height - box[3], 0))
     picture = page.render(scale=2, crop=crop, may_draw_forms=False, draw_annots=False).to_pil().convert("RGB")
-    shades = picture.getcolors(picture.width * picture.height) or []
-    _, paper = max(shades)
-    ink = sum(count for count, shade in shades if sum(abs(a - b) for a, b in zip(shade, paper, strict=True)) > 150)
-    if ink < _LEAST_INK * picture.width * picture.height:
+    paper = max(_shades(picture))[1]
+    right, bottom = picture.width - 1, picture.height - 1
+    edges = (
+        (0, 0, right + 1, 1),
+        (0, bottom, right + 1, bottom + 1),
+        (0, 0, 1, bottom + 1),
+        (right, 0, right + 1, bottom + 1),
+    )
+    if not _inked(picture, paper) or any(_inked(picture.crop(edge), paper) for edge in edges):
         return None
     red, green, blue = (round(part / 255, 3) for part in paper)
     return red, green, blue
+
+
+def _inked(picture: Image.Image, paper: tuple[int, int, int]) -> bool:
+    ink = sum(n for n, shade in _shades(picture) if sum(abs(a - b) for a, b in zip(shade, paper, strict=True)) > _INK)
+    return ink > _LEAST_INK * picture.width * picture.height
+
+
+def _shades(picture: Image.Image) -> list[tuple[int, tuple[int, int, int]]]:
+    """How many pixels are of which red, green, blue."""
+    return picture.getcolors(picture.width * picture.height) or []  # type: ignore[return-value]
 
 
 def _text_widgets(page: pdfium.PdfPage, document: pdfium.PdfDocument, names: Sequence[str]) -> dict[str, Box]:
@@ -458,7 +478,8 @@ def _date_line(page: _Page) -> _Read | None:
 
 
 def _around(left: float, right: float, glyph: Glyph) -> _Read:
-    box = left, glyph.baseline - 0.3 * glyph.size, right, glyph.baseline + 0.95 * glyph.size
+    spare = 0.0 if glyph.printed else 0.2 * glyph.size  # lines on a scan are a little askew
+    box = left, glyph.baseline - 0.3 * glyph.size - spare, right, glyph.baseline + 0.95 * glyph.size + spare
     return _Read(box, glyph.printed)
 
 

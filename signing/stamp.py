@@ -32,10 +32,10 @@ def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | N
 
     `number` is the whole number as written (`15/QĐ-UBND`). The field's value is the whole text; drawn is only what the
     letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so
-    nothing of the signed page gets hidden but dots. Where the letter prints something else (on a scan: anything), the
-    whole text stands on the colour of the paper. Without `place_name` a place printed before `ngày` is taken over.
-    Raises `FieldMissing` when a field is not empty or not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30
-    (two digits for days below 10, January and February).
+    nothing of the signed page gets hidden but dots. Where the letter prints something else (on a scan: where nothing
+    printed is cut by the field's edge), the whole text stands on the colour of the paper. Without `place_name` a place
+    printed before `ngày` is taken over. Raises `FieldMissing` when a field is not empty or not there, `NotAPdf`.
+    Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and February).
     """
     from signing._pyhanko.writing import FilledField, fill_fields
 

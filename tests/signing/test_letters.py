@@ -191,6 +191,21 @@ def test_number_and_date_on_a_scan_stand_on_its_own_paper(desk):
     assert printed < 0.2 * sum(n for n, _ in shades), "one line of text, not two on each other"
 
 
+@pytest.mark.parametrize("up", [6, -6])
+def test_a_box_that_cuts_a_printed_line_hides_nothing_of_it(desk, up):
+    """On a scan the standard place may lie anywhere: what the leader signed stays to be seen."""
+    places = prepare_document(draw_letter()).reading.places
+    cutting = replace(places, number=raised(places.number, up), date=raised(places.date, up))
+    steps = desk.issue_prepared(prepare_document(scanned(draw_letter()), cutting).pdf)
+    lighter = ImageChops.subtract(drawn(steps["numbered"], 0), drawn(steps["led"], 0))
+    assert lighter.getbbox() is None
+
+
+def raised(place, up):
+    x1, y1, x2, y2 = place.box
+    return replace(place, box=(x1, y1 + up, x2, y2 + up))
+
+
 def darken(document):
     """Grey paper: a scanner's picture multiplied with a grey sheet."""
     page = document.pages[0]
