@@ -20,6 +20,7 @@ from rich.progress import Progress
 from api import cases, logs
 from api.app import create_app
 from api.children import Child, Kept, end_with_parent
+from api.client import Refused
 from api.doctor import examine
 from api.engine import Worker, migrate_jobs
 from api.migrations import upgrade
@@ -99,10 +100,14 @@ def demo(
     walk: Annotated[bool, typer.Option(help="Đi hết một lượt khi tạo mới. / Walk the road when new.")] = True,
 ) -> int:
     """Huyện thử nghiệm: tạo lần đầu, đi hết con đường một lần, rồi phục vụ. / A pilot district to try."""
-    if once:
-        with tempfile.TemporaryDirectory(prefix="congvan-") as fresh:
-            return _pilot_once(Path(fresh) / "data", offices)
-    return _pilot(folder, port, offices, accounts, accounts_file, walk)
+    try:
+        if once:
+            with tempfile.TemporaryDirectory(prefix="congvan-") as fresh:
+                return _pilot_once(Path(fresh) / "data", offices)
+        return _pilot(folder, port, offices, accounts, accounts_file, walk)
+    except (StepFailed, Refused, TimeoutError, httpx2.HTTPError) as failed:
+        console.print(f"✘ {failed}", style="red", markup=False, soft_wrap=True)
+        return 1
 
 
 def _pilot(folder: Path, port: int, offices: int, accounts: bool, accounts_file: Path | None, walk: bool) -> int:
@@ -132,9 +137,6 @@ def _pilot_once(folder: Path, offices: int) -> int:
     beside = _authority_of(settings)
     try:
         _walk(settings, logins)
-    except StepFailed as failed:
-        console.print(f"[red]✘ {failed}[/red]")
-        return 1
     finally:
         beside.stop()
     return 0
@@ -158,18 +160,16 @@ def _pilot_environment(folder: Path, port: int, authority_port: str | None) -> d
 
 
 def _build(settings: Settings, offices: int, accounts_file: Path | None) -> list[Login]:
-    """Make the district; a half-made one is begun anew, since nobody has seen its passwords."""
-    if settings.pilot.is_dir():
-        raise typer.BadParameter(f"{settings.data}: dở dang, hãy xóa thư mục rồi chạy lại. / half made, remove it.")
-    port = _free_port()
+    """Make the district; one that an earlier start left half made is begun anew: nobody has seen its passwords."""
     parts = build_parts(settings)
     try:
-        made = build.make_authority(parts, settings.pilot, port)
-        (settings.pilot / "port").write_text(str(port))
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task(f"Tạo {offices} đơn vị, khóa và chứng thư thử nghiệm", total=offices)
-            logins = build.build_district(
-                parts, made, count=offices, progress=lambda done, _: progress.update(task, completed=done)
+        if not _has_offices(parts):
+            logins = _build_anew(parts, offices)
+        elif settings.is_pilot:  # the earlier start ended between its last write and telling the passwords
+            logins = build.new_accounts(parts, _kept_authority(settings))
+        else:
+            raise typer.BadParameter(
+                "Cơ sở dữ liệu này đã có đơn vị: hãy dùng cơ sở dữ liệu trống. / This database is not empty."
             )
     finally:
         parts.close()
@@ -178,11 +178,32 @@ def _build(settings: Settings, offices: int, accounts_file: Path | None) -> list
     return logins
 
 
+def _build_anew(parts: Parts, offices: int) -> list[Login]:
+    port, folder = _free_port(), parts.settings.pilot
+    made = build.make_authority(parts, folder, port)
+    (folder / "port").write_text(str(port))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"Tạo {offices} đơn vị, khóa và chứng thư thử nghiệm", total=offices)
+        return build.build_district(
+            parts, made, count=offices, progress=lambda done, _: progress.update(task, completed=done)
+        )
+
+
+def _has_offices(parts: Parts) -> bool:
+    with parts.read() as reading:
+        return bool(reading.exchange.offices())
+
+
+def _kept_authority(settings: Settings) -> PilotAuthority:
+    return PilotAuthority.from_bytes((settings.pilot / "authority.json").read_bytes())
+
+
 def _print_new_accounts(settings: Settings, accounts_file: Path | None) -> int:
+    if not (settings.pilot / "built").is_file():
+        raise typer.BadParameter(f"{settings.data}: chưa có huyện thử nghiệm. / There is no pilot in this folder.")
     parts = build_parts(settings)
     try:
-        kept = PilotAuthority.from_bytes((settings.pilot / "authority.json").read_bytes())
-        logins = build.new_accounts(parts, kept)
+        logins = build.new_accounts(parts, _kept_authority(settings))
     finally:
         parts.close()
     _keep_accounts(logins, accounts_file)

@@ -67,7 +67,7 @@ def start_authority(file: Path, port: int) -> Child:
     """Start the authority beside this program and return when it answers; raises `TimeoutError` when it does not."""
     child = Child(["authority", str(file), str(port)])
     url = f"http://127.0.0.1:{port}/livez"
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 60  # a busy machine takes long to load the program; one that failed is not waited for
     while time.monotonic() < give_up and child.alive():
         try:
             with urllib.request.urlopen(url, timeout=1):

@@ -75,14 +75,15 @@ def keep_authority(folder: Path, authority: PilotAuthority) -> None:
 def build_district(
     parts: Parts, authority: PilotAuthority, *, count: int = PILOT_SIZE, progress: Callable[[int, int], None]
 ) -> list[Login]:
-    """Write a district of `count` offices; `progress(done, of)` is called along the way. Returns who can log in."""
+    """Write a district of `count` offices, all of it or nothing; `progress(done, of)` is called along the way.
+
+    Returns who can log in.
+    """
     logins: list[Login] = []
-    with parts.write() as writing:
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool, parts.write() as writing:
         _trust(writing, parts, authority)
-    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         for done, made in enumerate(pool.map(lambda office: _make(parts, office), offices(count)), 1):
-            with parts.write() as writing:
-                _write(writing, parts, authority, made)
+            _write(writing, parts, authority, made)
             logins += made.logins
             progress(done, count)
     return logins
