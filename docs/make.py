@@ -109,7 +109,7 @@ def settings_() -> str:
     for name, field in settings.Settings.model_fields.items():
         default = "–" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
         rows.append((f"`CONGVAN_{name.upper()}`", f"`{name}`", default, field.description or ""))
-    return table(("environment", "TOML key, secret's file name", "default", "is"), rows)
+    return table(("environment", "TOML key", "default", "is"), rows)
 
 
 # -- errors --
