@@ -8,7 +8,18 @@ from uuid import uuid4
 import pytest
 
 from api.client import Json
-from tests.fixtures.service import CLERK, COMMUNE, COMMUNE_CLERK, LEADER, OFFICER, ApiService, at_once, letter, refusal
+from tests.fixtures.service import (
+    CLERK,
+    COMMUNE,
+    COMMUNE_CLERK,
+    LEADER,
+    OFFICER,
+    ApiService,
+    at_once,
+    example,
+    letter,
+    refusal,
+)
 
 HERE = "/api/v1"
 
@@ -373,26 +384,7 @@ def _calls(told: Json) -> Iterator[tuple[str, str, Json]]:
             content = operation.get("requestBody", {}).get("content", {})
             schema = content.get("application/json", {}).get("schema")
             if method in ("post", "patch", "put") and (schema or not content) and "/uploads/{" not in path:
-                yield method.upper(), path, _example(told, schema) if schema else {}
-
-
-def _example(told: Json, schema: Json) -> Any:
-    if "$ref" in schema:
-        return _example(told, told["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
-    if "anyOf" in schema:
-        return _example(told, schema["anyOf"][0])
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: _example(told, one) for name, one in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [_example(told, one) for one in schema.get("prefixItems") or [schema.get("items", {})]]
-    if "pattern" in schema:
-        return "0" * 64
-    if schema.get("format") == "date":
-        return "2026-01-01"
-    return {"string": "x", "integer": 1, "number": 1.5, "boolean": False}.get(str(kind), "x")
+                yield method.upper(), path, example(told, schema) if schema else {}
 
 
 def _replaced(body: Any, strange: str) -> Iterator[Any]:
