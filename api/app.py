@@ -82,7 +82,7 @@ async def _every_request(request: Request, follow: Next) -> Response:
     if request.scope.get(OVER_LIMIT):
         response = answer_error(request, BodyTooLarge(limit_mb=_limit_mb(request.scope)))
     seconds = time.monotonic() - begun
-    route = getattr(request.scope.get("route"), "path", "–")
+    route = _pattern(request)
     REQUESTS.labels(request.method, route, response.status_code).inc()
     SECONDS.labels(route).observe(seconds)
     log.info(
@@ -97,6 +97,14 @@ async def _every_request(request: Request, follow: Next) -> Response:
     if "cache-control" not in response.headers and not request.url.path.startswith("/static"):
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _pattern(request: Request) -> str:
+    """The path as the route has it: numbers must not count by what somebody typed. Pages and API have routes alike."""
+    path = str(getattr(request.scope.get("route"), "path", "–"))
+    prefix = api.v1.router.prefix
+    inside = request.url.path.startswith(f"{prefix}/") and path.startswith("/") and not path.startswith(prefix)
+    return prefix + path if inside else path
 
 
 class _BoundedBody:

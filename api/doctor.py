@@ -48,8 +48,8 @@ def _space(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    if not settings.data.is_dir() and settings.database_url is None:
-        return Finding(False, "Cơ sở dữ liệu / database: –", "congvan migrate")
+    if settings.database_url is None and not settings.sqlite_file.is_file():
+        return Finding(False, "Cơ sở dữ liệu / database: –", "congvan migrate")  # opening it would make it
     database = Database(settings.database)
     try:
         with database.reader.connect() as connection:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -24,23 +25,25 @@ class Settings(BaseSettings):
         default=None, description="SQLAlchemy URL (sqlite:// or postgresql://); default: SQLite in the data folder."
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8000, description="Port to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str | None = Field(default=None, description="Address under which people reach the service.")
-    upload_limit_mb: int = Field(default=50, description="Largest PDF, in MB.")
+    upload_limit_mb: int = Field(default=50, ge=1, description="Largest PDF, in MB.")
     tsa_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority.")
     outgoing_allowed: list[str] = Field(
         default=[], description="host:port pairs that may be asked for time stamps, CRL and OCSP; nothing else is."
     )
-    session_idle_minutes: int = Field(default=30, description="A session ends after this long without a request.")
-    session_hours: int = Field(default=10, description="A session ends after this long in any case.")
-    sandbox_workers: int = Field(default=2, description="Limited processes that may open PDFs at the same time.")
-    sandbox_memory_mb: int = Field(default=1536, description="Memory limit of each of them.")
-    sandbox_seconds: int = Field(default=60, description="Time limit of each call, wall clock and CPU.")
+    session_idle_minutes: int = Field(default=30, ge=1, description="A session ends after this long without a request.")
+    session_hours: int = Field(default=10, ge=1, description="A session ends after this long in any case.")
+    sandbox_workers: int = Field(default=2, ge=1, description="Limited processes that may open PDFs at the same time.")
+    sandbox_memory_mb: int = Field(default=1536, ge=256, description="Memory limit of each of them.")
+    sandbox_seconds: int = Field(default=60, ge=1, description="Time limit of each call, wall clock and CPU.")
     s3_bucket: str | None = Field(default=None, description="Keep files in this S3 bucket instead of the data folder.")
     s3_endpoint: str | None = Field(default=None, description="Address of the S3-compatible store.")
     s3_access_key: str | None = Field(default=None, description="Access key of the S3-compatible store.")
     s3_secret_key: str | None = Field(default=None, description="Secret key of the S3-compatible store.")
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -58,7 +61,12 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's address."""
-        return self.database_url or f"sqlite:///{self.data.resolve() / 'congvan.sqlite'}"
+        return self.database_url or f"sqlite:///{self.sqlite_file}"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """Where the embedded database lies, when no other is set."""
+        return self.data.resolve() / "congvan.sqlite"
 
     @property
     def address(self) -> str:
