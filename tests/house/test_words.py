@@ -1,6 +1,5 @@
 """Every word that people and programs see has its place: errors, events, texts of pages, names in the docs."""
 
-import importlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ from keys.errors import KeysError
 from signing.errors import SigningError
 from signing.model import TwoSignatures, Verdict
 from signing.report import FINDINGS
-from tests.house.reading import ROOT, sources, strings, uses
+from tests.house.reading import ROOT, sources, strings
 
 PAGES = ROOT / "api" / "pages"
 LANGUAGES = ("vi", "en")
@@ -276,9 +275,3 @@ def test_states_are_words_that_can_be_kept() -> None:
     kinds: tuple[type[StrEnum], ...] = (DocumentState, DeliveryState, Role, Urgency, Secrecy)
 
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", word) for kind in kinds for word in kind)
-
-
-def test_the_modules_with_words_import_alone() -> None:
-    for room in ("keys", "signing", "exchange", "api"):
-        importlib.import_module(f"{room}.errors")
-    assert uses()
