@@ -72,6 +72,17 @@ CURVES = (
 )
 """Named curves that are known and good; others (P-224 and below, secp256k1, explicit parameters) are refused."""
 
+DOCUMENT_USES = frozenset(
+    {
+        "1.3.6.1.5.5.7.3.4",  # emailProtection
+        "1.3.6.1.5.5.7.3.36",  # documentSigning, RFC 9336
+        "1.2.840.113583.1.1.5",  # Adobe, authentic documents
+        "1.3.6.1.4.1.311.10.3.12",  # Microsoft, document signing
+        "2.5.29.37.0",  # any
+    }
+)
+"""Extended key usages with which a certificate may sign documents, when it has any (signing page §3.1)."""
+
 OWN_RSA = 3072
 """Bits of RSA keys that we make ourselves."""
 

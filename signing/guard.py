@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
+_LITERAL = re.compile(rb"\((?:\\.|[^\\()])*\)", re.DOTALL)
 _BLANK = b"\r\n\t \x00"
 _END = re.compile(rb"startxref\s+\d+\s+%%EOF")
 
@@ -41,6 +42,16 @@ def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
     return []
 
 
+def keys_twice(pdf: bytes, place: int | None) -> bool:
+    """Whether the signature dictionary that begins at `place` says /ByteRange or /Contents more than once."""
+    if place is None:
+        return False
+    end = pdf.find(b"endobj", place)
+    body = _HEX.sub(b"", pdf[place : end if end >= 0 else len(pdf)])
+    body = _LITERAL.sub(b"", body)
+    return any(len(re.findall(key + rb"(?![A-Za-z0-9])", body)) > 1 for key in (rb"/ByteRange", rb"/Contents"))
+
+
 def file_misses(pdf: bytes, ranges: Sequence[Sequence[int]]) -> list[str]:
     """Which rules the file breaks as a whole: what follows its end, and how signatures lie in each other."""
     found = []
@@ -49,12 +60,19 @@ def file_misses(pdf: bytes, ranges: Sequence[Sequence[int]]) -> list[str]:
     unsigned = pdf[max(len(whole_part(pdf)), signed) :]  # not even more lines of %%EOF, unless somebody signed them
     if end < 0 or pdf[end + 5 :].strip(_BLANK) or unsigned.strip(_BLANK):
         found.append("bytes-after-end")
-    good = sorted((r for r in ranges if len(r) == 4), key=lambda r: r[2] + r[3])
+    # two fields may show one signature: that is one range
+    good = sorted({tuple(r) for r in ranges if len(r) == 4}, key=lambda r: r[2] + r[3])
     for before, after in pairwise(good):
         if before[2] + before[3] > after[1]:
             found.append("ranges-overlap")
             break
     return found
+
+
+def signed_ends(pdf: bytes) -> list[int]:
+    """Where the ranges end that raw bytes speak of, the newest first; for a file whose newest part cannot be read."""
+    ranges = re.findall(rb"/ByteRange\s*\[\s*0\s+\d+\s+(\d+)\s+(\d+)\s*\]", pdf)
+    return sorted({int(a) + int(b) for a, b in ranges[:20] if int(a) + int(b) <= len(pdf)}, reverse=True)
 
 
 def signature_removed(pdf: bytes, signatures: int) -> bool:

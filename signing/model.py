@@ -142,6 +142,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a later revision did to what a signature covers.
+
+    `what` says what it touches (words: `signing/changes.py`), `kind` what that means by itself: `long_term`, `note`,
+    `expected`, `unseen`, `seen`, `addition`, `forbidden`; in a report it is the effect on the signature at hand.
+    `page` counts from 0.
+    """
+
+    what: str
+    kind: str
+    revision: int
+    page: int | None = None
+    field: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureReport:
     """What was found about one signature or document time stamp of a PDF."""
 
@@ -160,7 +177,7 @@ class SignatureReport:
     claimed_at: datetime | None
     proven_at: datetime | None
     covers_whole_file: bool
-    changes: tuple[str, ...]
+    changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
 
 

@@ -8,7 +8,7 @@ Decree 30 and the sender.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,14 @@ from keys.certificates import read_certificate
 from keys.errors import KeysError
 from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, TrustWorld
 from keys.trust import world_of
-from signing.errors import NotAPdf, TooLarge
-from signing.guard import file_misses, misses, signature_removed, whole_part
+from signing.changes import judged as judged_changes
+from signing.changes import worst as worst_change
+from signing.errors import NotAPdf, PdfTooComplex, TooLarge
+from signing.guard import file_misses, keys_twice, misses, signature_removed, signed_ends, whole_part
 from signing.model import (
     DATE_FIELD,
     NUMBER_FIELD,
+    Change,
     Finding,
     Indication,
     OfficeMatch,
@@ -31,7 +34,7 @@ from signing.model import (
 )
 
 if TYPE_CHECKING:
-    from signing._pyhanko.judging import Judged
+    from signing._pyhanko.judging import Judged, Seen
 
 POLICY = "congvan-verify-1"
 """Changes when the rules change: part of what a report was made from."""
@@ -58,19 +61,23 @@ def verify_pdf(
     `office_code` is the sender whose seal is expected. A file without any signature is `invalid` (R53) with finding
     `signature-missing`. Raises `NotAPdf`, `PdfEncrypted`, `TooLarge` for what cannot be read. Source: signing page §3.
     """
-    from signing._pyhanko.judging import look
-
     # 1 may it be opened at all
     _require_pdf(pdf)
     # 2 what pyHanko finds in each signature field
-    seen = look(whole_part(pdf), at=at, trust=trust, revocation=revocation, names=(NUMBER_FIELD, DATE_FIELD))
+    inputs = _inputs(at, trust, revocation, office_code)
+    try:
+        seen, hidden = _look(pdf, at, trust, revocation)
+    except PdfTooComplex as error:
+        return limited_report(pdf, at=at, what=str(error.gaps["what"]), inputs_sha256=inputs)
     # 3 what the raw bytes say, whatever pyHanko found
     of_file = file_misses(pdf, [one.byte_range for one in seen.judged])
 
-    # 4 each signature: the worst of all checks
+    # 4 each signature by itself, and what came after it
+    broken = [[*_misses(pdf, one), *of_file, *hidden] for one in seen.judged]
+    covers = _covers(seen.judged, broken)
     signatures = tuple(
-        _signature(one, [*(misses(pdf, one.byte_range, one.contents) if one.byte_range else ()), *of_file], trust)
-        for one in seen.judged
+        _signature(one, misses_of_one, trust, _changes(one, covers), seen)
+        for one, misses_of_one in zip(seen.judged, broken, strict=True)
     )
     # 5 the file: never better than its worst signature that matters
     findings = list(_file_findings(pdf, signatures))
@@ -97,8 +104,52 @@ def verify_pdf(
         pages=seen.pages,
         signatures=signatures,
         findings=tuple(findings),
-        inputs_sha256=_inputs(at, trust, revocation, office_code),
+        inputs_sha256=inputs,
     )
+
+
+def limited_report(pdf: bytes, *, at: datetime, what: str, inputs_sha256: str = "") -> Report:
+    """The answer about a file that is too much for its limits (`what`: size, signatures, time, …): unknown, and why."""
+    return Report(
+        file_sha256=hashlib.sha256(pdf).hexdigest(),
+        file_size=len(pdf),
+        at=at,
+        verdict=Verdict.UNKNOWN,
+        indication=Indication.INDETERMINATE,
+        sub_indication="POLICY_PROCESSING_ERROR",
+        two_signatures=TwoSignatures.INCOMPLETE,
+        office_match=OfficeMatch.UNKNOWN,
+        number=None,
+        date=None,
+        pages=None,
+        signatures=(),
+        findings=(Finding("over-limit", "warning", {"what": what}),),
+        inputs_sha256=inputs_sha256,
+    )
+
+
+def _look(pdf: bytes, at: datetime, trust: TrustMaterial, revocation: RevocationData) -> tuple["Seen", tuple[str, ...]]:
+    """What pyHanko finds in the file or, where that cannot be read, in what its newest readable signature ends."""
+    from signing._pyhanko.judging import look
+
+    names = (NUMBER_FIELD, DATE_FIELD)
+    whole = whole_part(pdf)
+    try:
+        return look(whole, at=at, trust=trust, revocation=revocation, names=names), ()
+    except NotAPdf:
+        for end in signed_ends(whole):
+            try:
+                seen = look(whole[:end], at=at, trust=trust, revocation=revocation, names=names)
+            except NotAPdf:
+                continue
+            if seen.judged:
+                return seen, ("later-part-unreadable",)
+        raise
+
+
+def _misses(pdf: bytes, one: "Judged") -> list[str]:
+    found = misses(pdf, one.byte_range, one.contents) if one.byte_range else []
+    return [*found, "key-twice"] if keys_twice(pdf, one.place) else found
 
 
 def certificates_in(pdf: bytes) -> tuple[bytes, ...]:
@@ -117,10 +168,36 @@ def _require_pdf(pdf: bytes) -> None:
         raise NotAPdf
 
 
-def _signature(one: "Judged", broken: Sequence[str], trust: TrustMaterial) -> SignatureReport:
+def _covers(judged: Sequence["Judged"], broken: Sequence[Sequence[str]]) -> list[int]:
+    """The revisions that a trusted signature of an organisation ends."""
+    return [
+        one.revision
+        for one, misses_of_one in zip(judged, broken, strict=True)
+        if one.kind == "signature" and one.passed and one.intact and not misses_of_one
+        if (certificate := _read(one.certificate)) is not None and certificate.purpose is Purpose.ORGANISATION
+    ]
+
+
+def _changes(one: "Judged", covers: Sequence[int]) -> tuple[Change, ...]:
+    """What came after one signature, with its effect on it."""
+    return judged_changes(
+        one.changes,
+        permission=one.permission,
+        locked=one.locked.__contains__,
+        covered=lambda change: any(revision >= change.revision for revision in covers),
+    )
+
+
+def _signature(
+    one: "Judged", broken: Sequence[str], trust: TrustMaterial, changes: tuple[Change, ...], seen: "Seen"
+) -> SignatureReport:
     certificate = _read(one.certificate)
-    world = world_of(one.certificate, trust) if one.certificate else None
-    findings = [*_failures(one, broken), *_doubts(one), *_notes(one, world)]
+    helped = replace(trust, intermediates=tuple(dict.fromkeys((*trust.intermediates, *one.beside))))
+    world = world_of(one.certificate, helped) if one.certificate else None
+    effect = worst_change(changes)
+    findings = [*_failures(one, broken, effect), *_doubts(one, effect), *_notes(one, world, effect)]
+    if seen.views_differ:
+        findings.append(Finding("views-differ", "warning"))
     verdict = Verdict.VALID
     if any(f.severity == "failure" for f in findings):
         verdict = Verdict.INVALID
@@ -131,8 +208,8 @@ def _signature(one: "Judged", broken: Sequence[str], trust: TrustMaterial) -> Si
         kind=one.kind,
         verdict=verdict,
         indication=_INDICATION[verdict],
-        sub_indication=None if verdict is Verdict.VALID else _sub_indication(one, broken),
-        level=_level(one),
+        sub_indication=None if verdict is Verdict.VALID else _sub_indication(one, broken, effect),
+        level=_level(one, seen),
         signer=certificate.common_name if certificate else None,
         office=certificate.organisation if certificate else None,
         office_code=certificate.office_code if certificate else None,
@@ -142,72 +219,109 @@ def _signature(one: "Judged", broken: Sequence[str], trust: TrustMaterial) -> Si
         claimed_at=one.claimed_at,
         proven_at=one.proven_at,
         covers_whole_file=one.whole_file,
-        changes=() if one.change in ("none", "long_term") else (one.change,),
+        changes=changes,
         findings=tuple(findings),
     )
 
 
-def _failures(one: "Judged", broken: Sequence[str]) -> Iterable[Finding]:
+def _failures(one: "Judged", broken: Sequence[str], effect: str) -> Iterable[Finding]:
     for code in dict.fromkeys(broken):
         yield Finding(code, "failure")
-    if one.error is not None or one.kind == "unsupported":
+    if effect == "forbidden":
+        yield Finding("forbidden-change", "failure")
+    if one.error is not None or one.kind == "unsupported" or one.enclosed or one.infos != 1:
         return
+    if one.disagree and not one.correct:
+        return  # which of the two digests was meant cannot be told: a doubt, not a forgery
     if not one.intact:
         yield Finding("content-changed", "failure")
     elif not one.correct:
         yield Finding("signature-broken", "failure")
-    if one.change == "other" or not one.docmdp_ok or not one.whole_revision:
-        yield Finding("forbidden-change", "failure")
+    if not one.whole_revision:
+        yield Finding("range-not-revision", "failure")
     if one.failed and one.intact and one.correct:
         yield Finding("failed", "failure", {"sub": one.sub_indication or "–"})
 
 
-def _doubts(one: "Judged") -> Iterable[Finding]:
+def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
+    if effect == "addition":
+        yield Finding("later-addition", "warning")
+    if one.trailing:
+        yield Finding("unsigned-bytes-in-signature", "warning")
     if one.kind == "unsupported":
         yield Finding("signature-unsupported", "warning", {"kind": one.error or "–"})
         return
     if one.error is not None:
         yield Finding("signature-unreadable", "warning", {"why": one.error})
         return
+    if one.enclosed:
+        yield Finding("content-enclosed", "warning")
+    if one.disagree:
+        yield Finding("algorithms-disagree", "warning")
+    if one.infos != 1:
+        yield Finding("signer-infos", "warning", {"count": str(one.infos)})
     if one.kind == "timestamp":
         if not one.passed and one.intact:
             yield Finding("timestamp-untrusted", "warning")
         return
     if not one.passed and not one.failed:
         yield Finding("not-determined", "warning", {"sub": one.sub_indication or "–"})
+    if _revoked_before(one):
+        yield Finding("signer-revoked", "warning")
     if not one.named_certificate:
         yield Finding("certificate-not-named", "warning")
-    if not one.non_repudiation:
+    if not one.non_repudiation or not one.for_documents:
         yield Finding("key-usage-wrong", "warning")
     for what in one.weak:
         yield Finding("weak-algorithm", "warning", {"what": what})
 
 
-def _notes(one: "Judged", world: TrustWorld | None) -> Iterable[Finding]:
+def _revoked_before(one: "Judged") -> bool:
+    """Whether an answer says revoked at a moment that no proof of time precedes."""
+    return one.revoked_at is not None and (one.proven_at is None or one.revoked_at <= one.proven_at)
+
+
+def _notes(one: "Judged", world: TrustWorld | None, effect: str) -> Iterable[Finding]:
     if one.kind == "signature" and one.error is None and not one.has_timestamp:
         yield Finding("no-time-stamp", "note")
-    if one.change == "expected":
+    if one.kind == "signature" and one.error is None and not one.declares:
+        yield Finding("no-revocation-source", "note")
+    if effect == "expected":
         yield Finding("expected-change", "note")
+    if effect == "covered":
+        yield Finding("added-then-sealed", "note")
+    if effect == "note":
+        yield Finding("unused-objects", "note")
     if world is TrustWorld.PILOT:
         yield Finding("pilot-certificate", "note")
     elif world is not None and world is not TrustWorld.VGCA:
         yield Finding("other-trust-world", "note")
 
 
-def _sub_indication(one: "Judged", broken: Sequence[str]) -> str | None:
-    if broken or one.change == "other" or not one.docmdp_ok or not one.whole_revision:
+def _sub_indication(one: "Judged", broken: Sequence[str], effect: str) -> str | None:
+    if broken or effect == "forbidden" or not one.whole_revision:
         return "FORMAT_FAILURE"
     if one.error is None and not one.intact:
         return "HASH_FAILURE"
     if one.error is None and not one.correct:
         return "SIG_CRYPTO_FAILURE"
+    if _revoked_before(one):
+        return one.sub_indication if one.failed else "REVOKED_NO_POE"
     return one.sub_indication or "SIG_CONSTRAINTS_FAILURE"
 
 
-def _level(one: "Judged") -> str:
+def _level(one: "Judged", seen: "Seen") -> str:
+    """The baseline level that the parts of the file make up (EN 319 142-1), whatever they are worth, or `CMS`."""
     if one.kind != "signature":
         return one.kind
-    return "B-T" if one.has_timestamp else "B-B"
+    if not one.pades:
+        return "CMS"
+    if not one.has_timestamp:
+        return "B-B"
+    if not seen.proof:
+        return "B-T"
+    stamped = any(other.kind == "timestamp" and other.revision > one.revision for other in seen.judged)
+    return "B-LTA" if stamped else "B-LT"
 
 
 def _file_findings(pdf: bytes, signatures: Sequence[SignatureReport]) -> Iterable[Finding]:
@@ -216,7 +330,7 @@ def _file_findings(pdf: bytes, signatures: Sequence[SignatureReport]) -> Iterabl
         yield Finding("signature-removed" if removed else "signature-missing", "failure")
     said = set()
     for finding in (finding for signature in signatures for finding in signature.findings):
-        worth_saying = finding.severity == "failure" or finding.code == "pilot-certificate"
+        worth_saying = finding.severity != "note" or finding.code == "pilot-certificate"
         if worth_saying and finding.code not in said:
             said.add(finding.code)
             yield finding

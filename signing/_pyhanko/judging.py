@@ -5,27 +5,22 @@ Nothing is fetched: certificates and revocation answers are handed in or stand i
 
 import asyncio
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from dataclasses import field as made_with
 from datetime import datetime
 from typing import Any
 
 from asn1crypto import cms, crl, ocsp, x509
 from asn1crypto.algos import DigestAlgorithm, SignedDigestAlgorithm
-from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.ades.report import AdESIndeterminate, AdESPassed
-from pyhanko.sign.diff_analysis import (
-    DEFAULT_DIFF_POLICY,
-    ModificationLevel,
-    ReferenceUpdate,
-    StandardDiffPolicy,
-    WhitelistRule,
-)
-from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, enumerate_sig_fields
 from pyhanko.sign.validation.ades import (
     AdESBasicValidationResult,
     ades_basic_validation,
@@ -50,17 +45,22 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import (
-    REQUIRE_REVINFO,
     AlgorithmUsageConstraint,
     AlgorithmUsagePolicy,
     CertRevTrustPolicy,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
 )
 from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-from keys.algorithms import digest_good, key_good
+from keys.algorithms import DOCUMENT_USES, digest_good, key_good
 from keys.model import RevocationData, TrustMaterial
-from signing.errors import NotAPdf, PdfEncrypted
+from signing._pyhanko.drawn import differing_fields
+from signing._pyhanko.mending import Reader, clock_at
+from signing._pyhanko.revisions import Revisions
+from signing.errors import NotAPdf, PdfEncrypted, PdfTooComplex
+from signing.model import Change
 
 LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 << 20),
@@ -68,6 +68,11 @@ LIMITS = DecodeLimits(
 )
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RecursionError, PdfError)
 MOST_SIGNATURES = 20
+NEAR = 16
+"""Bytes by which `startxref` may miss its section: readers forgive that, and so do honest writers' files."""
+_STARTXREF = re.compile(rb"startxref\s+(\d+)")
+DEEPEST_PAST = 320
+"""Frames that the past validation may use; honest files of the corpora need fewer than 150."""
 
 
 @dataclass(slots=True)
@@ -86,15 +91,39 @@ class Judged:
     sub_indication: str | None = None
     whole_file: bool = False
     whole_revision: bool = False
-    change: str = "none"
-    """`none`, `long_term`, `expected`, `other`."""
-    docmdp_ok: bool = True
+    revision: int = 0
+    """The revision that the signed range ends."""
+    permission: int | None = None
+    """What DocMDP still allows after this signature, None when nothing was certified up to here."""
+    changes: tuple[Change, ...] = ()
+    """All that came after, as the revisions say it; `locked` holds the fields among them that must not be filled."""
+    locked: frozenset[str] = frozenset()
+    pades: bool = True
+    """A PAdES signature (`ETSI.CAdES.detached`), not plain CMS."""
+    infos: int = 1
+    """How many SignerInfos the CMS has."""
+    enclosed: bool = False
+    """The CMS encloses content of its own, so that its digest says nothing about the file."""
+    trailing: bool = False
+    """Bytes that nobody signed are stored behind the CMS in /Contents."""
+    place: int | None = None
+    """Where the signature dictionary begins in the file, None when it is no plain object of its own."""
+    disagree: bool = False
+    """The digest of the signature's algorithm is another one than the digest of the content."""
+    declares: bool = True
+    """The certificate names a place to ask about its revocation."""
+    revoked_at: datetime | None = None
+    """When an answer at hand says that the signer's certificate was revoked."""
     certificate: bytes | None = None
+    beside: tuple[bytes, ...] = ()
+    """Certificates that came with the signature or stand in the file's long-term data (DER)."""
     claimed_at: datetime | None = None
     proven_at: datetime | None = None
     has_timestamp: bool = False
     named_certificate: bool = False
     non_repudiation: bool = False
+    for_documents: bool = True
+    """The extended key usage, where there is one, allows signing documents."""
     weak: list[str] = made_with(default_factory=list)
     error: str | None = None
 
@@ -106,35 +135,18 @@ class Seen:
     judged: list[Judged]
     pages: int
     values: dict[str, str]
-    signed_revisions: int
+    revisions: int
+    proof: bool = False
+    """The file carries answers about revocation (a DSS)."""
+    views_differ: bool = False
+    """Readers of the old and of the new kind of cross-references see different objects."""
 
 
-class _FreedButNeverThere(WhitelistRule):
-    """A number that was allocated and freed in one revision removes nothing."""
-
-    def apply(self, old: Any, new: Any) -> Iterable[ReferenceUpdate]:
-        for ref in new.refs_freed_in_revision():
-            try:
-                absent = isinstance(old.get_object(ref), generic.NullObject)
-            except Exception:
-                absent = True  # it cannot be read in the old revision: it was not there
-            if absent:
-                yield ReferenceUpdate(ref)
-
-
-POLICY = StandardDiffPolicy(
-    [*DEFAULT_DIFF_POLICY.global_rules, _FreedButNeverThere().as_qualified(ModificationLevel.LTA_UPDATES)],
-    DEFAULT_DIFF_POLICY.form_rule,
-    reject_object_freeing=False,
+IF_DECLARED = RevocationCheckingPolicy(
+    ee_certificate_rule=RevocationCheckingRule.CHECK_IF_DECLARED,
+    intermediate_ca_cert_rule=RevocationCheckingRule.CHECK_IF_DECLARED,
 )
-
-_CHANGES = {
-    ModificationLevel.NONE: "none",
-    ModificationLevel.LTA_UPDATES: "long_term",
-    ModificationLevel.FORM_FILLING: "expected",
-    ModificationLevel.ANNOTATIONS: "other",
-    ModificationLevel.OTHER: "other",
-}
+"""A certificate that names a place to ask must be answered for; one that names none cannot be, which is said."""
 
 
 class _Dated(AlgorithmUsagePolicy):
@@ -159,28 +171,91 @@ class _Dated(AlgorithmUsagePolicy):
 def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: RevocationData, names: Iterable[str]) -> Seen:
     """Every filled signature field of a PDF, judged as of `at`, and the values of the text fields in `names`.
 
-    Raises `NotAPdf`, `PdfEncrypted`.
+    Raises `NotAPdf`, `PdfEncrypted`, `PdfTooComplex`.
     """
     try:
-        reader = PdfFileReader(io.BytesIO(pdf), strict=False, decode_limits=LIMITS)
+        reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
         if reader.encrypted:
             raise PdfEncrypted
         fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
         pages = int(reader.root["/Pages"]["/Count"])
         values = _text_values(reader, names)
+        revisions = Revisions(reader)
     except PdfEncrypted:
         raise
     except Exception as error:
         raise NotAPdf from error
-    known = _known(reader, trust, revocation)
-    judged = asyncio.run(_judge_all(reader, fields[:MOST_SIGNATURES], trust, known, at))
-    return Seen(judged, pages, values, len(fields))
+    if len(fields) > MOST_SIGNATURES:
+        raise PdfTooComplex(what="signatures")
+    with clock_at(at):
+        known = _known(reader, trust, revocation)
+        judged, opened = asyncio.run(_judge_all(reader, fields, trust, known, at))
+    _follow(reader, revisions, opened, pdf)
+    proof = bool(known.known_crls or known.known_ocsps) and "/DSS" in reader.root
+    return Seen(judged, pages, values, revisions.count, proof, revisions.views_differ())
+
+
+def _follow(
+    reader: PdfFileReader, revisions: Revisions, opened: list[tuple[Judged, EmbeddedPdfSignature]], pdf: bytes
+) -> None:
+    """What came after each signature, and what the signatures up to it still allow."""
+    for found, _ in opened:
+        found.revision = _revision_of(reader, revisions, found.byte_range[2] + found.byte_range[3])
+        found.whole_revision = _ends_in_order(reader, revisions, found, pdf)
+    rules = [(found.revision, _permission(embedded), _lock(embedded)) for found, embedded in opened]
+    try:
+        for found, _ in opened:
+            changes = revisions.changes(found.revision)
+            filled = {change.field: change for change in changes if change.what == "field-filled" and change.field}
+            wrong = differing_fields(reader, filled)
+            found.changes = (*changes, *(replace(filled[n], what="value-picture-differ", kind="seen") for n in wrong))
+    except OverflowError as error:
+        raise PdfTooComplex(what="objects") from error
+    for found, _ in opened:
+        before = [(permission, lock) for revision, permission, lock in rules if revision <= found.revision]
+        found.permission = min((p for p, _ in before if p is not None), default=None)
+        locks = [lock for _, lock in before if lock is not None]
+        names = {change.field for change in found.changes if change.field is not None}
+        found.locked = frozenset(name for name in names if any(lock.is_locked(name) for lock in locks))
+
+
+def _revision_of(reader: PdfFileReader, revisions: Revisions, end: int) -> int:
+    """The newest revision whose cross-reference section lies before `end`."""
+    starts = [reader.xrefs.get_startxref_for_revision(n) for n in range(revisions.count)]
+    return max((n for n, start in enumerate(starts) if start < end), default=0)
+
+
+def _ends_in_order(reader: PdfFileReader, revisions: Revisions, found: Judged, pdf: bytes) -> bool:
+    """Whether the signed range ends with the section that a reader of just that range would begin with, and holds
+    all sections before it and none of a later one: no revision was skipped, none slipped in.
+    """
+    starts = [reader.xrefs.get_startxref_for_revision(n) for n in range(revisions.count)]
+    end = found.byte_range[2] + found.byte_range[3]
+    said = _STARTXREF.match(pdf, max(pdf.rfind(b"startxref", 0, end), 0))
+    if said is None or abs(int(said.group(1)) - starts[found.revision]) > NEAR:
+        return False
+    return all((start < end) == (n <= found.revision) for n, start in enumerate(starts))
+
+
+def _permission(embedded: EmbeddedPdfSignature) -> int | None:
+    try:
+        level = embedded.docmdp_level
+    except BROKEN:
+        return 1  # a certification that cannot be read allows nothing
+    return None if level is None else int(level.value)
+
+
+def _lock(embedded: EmbeddedPdfSignature) -> Any:
+    try:
+        return embedded.fieldmdp
+    except BROKEN:
+        return FieldMDPSpec(FieldMDPAction.ALL)  # a lock that cannot be read locks everything
 
 
 def certificates(pdf: bytes) -> tuple[bytes, ...]:
     """The signer's and stampers' certificates in a PDF (DER), for asking about them."""
     try:
-        reader = PdfFileReader(io.BytesIO(pdf), strict=False, decode_limits=LIMITS)
+        reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
         fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
     except Exception as error:
         raise NotAPdf from error
@@ -198,9 +273,11 @@ def certificates(pdf: bytes) -> tuple[bytes, ...]:
 
 async def _judge_all(
     reader: PdfFileReader, fields: list[tuple[str, Any]], trust: TrustMaterial, known: LocalKnowledge, at: datetime
-) -> list[Judged]:
+) -> tuple[list[Judged], list[tuple[Judged, EmbeddedPdfSignature]]]:
     stamped = any(_subfilter(one) == "/ETSI.RFC3161" for _, one in fields)
-    return [await _judge(reader, name, one, trust, known, at, stamped=stamped) for name, one in fields]
+    pairs = [await _judge(reader, name, one, trust, known, at, stamped=stamped) for name, one in fields]
+    opened = [(found, embedded) for found, embedded in pairs if embedded is not None and len(found.byte_range) == 4]
+    return [found for found, _ in pairs], opened
 
 
 async def _judge(
@@ -212,12 +289,13 @@ async def _judge(
     at: datetime,
     *,
     stamped: bool,
-) -> Judged:
+) -> tuple[Judged, EmbeddedPdfSignature | None]:
     subfilter = _subfilter(one)
     kind = "timestamp" if subfilter == "/ETSI.RFC3161" else "signature"
     if subfilter not in ("/ETSI.RFC3161", "/ETSI.CAdES.detached", "/adbe.pkcs7.detached"):
-        return Judged(_plain(name), "unsupported", error=_plain(subfilter or "–"))
-    found = Judged(_plain(name), kind)
+        return Judged(_plain(name), "unsupported", error=_plain(subfilter or "–")), None
+    found = Judged(_plain(name), kind, place=_place_of(reader, one), pades=subfilter == "/ETSI.CAdES.detached")
+    embedded = None
     try:
         embedded = EmbeddedPdfSignature(reader, one, name)
         found.byte_range = tuple(int(n) for n in embedded.byte_range)
@@ -229,29 +307,40 @@ async def _judge(
         # one signature that cannot be read must not hide the others: it is reported as such, and never as good
         found.error = type(error).__name__
         found.passed = False
-    return found
+    return found, embedded
+
+
+def _place_of(reader: PdfFileReader, one: Any) -> int | None:
+    try:
+        place = reader.xrefs[one.raw_get("/V").reference]
+    except (KeyError, AttributeError):
+        return None
+    return place if isinstance(place, int) else None
 
 
 def _read_integrity(found: Judged, embedded: EmbeddedPdfSignature) -> None:
-    embedded.compute_integrity_info(POLICY)  # type: ignore[no-untyped-call]
-    summary = embedded.summarise_integrity_info()
-    coverage = str(summary["coverage"].name)
+    embedded.compute_integrity_info(skip_diff=True)  # type: ignore[no-untyped-call]
+    coverage = str(getattr(embedded.coverage, "name", ""))
     found.whole_file = coverage == "ENTIRE_FILE"
-    found.whole_revision = coverage in ("ENTIRE_FILE", "ENTIRE_REVISION")
-    found.docmdp_ok = bool(summary["docmdp_ok"])
-    result = embedded.diff_result
-    level = getattr(result, "modification_level", None) if result is not None else ModificationLevel.NONE
-    found.change = "other" if level is None else _CHANGES[level]
 
 
 def _read_cms(found: Judged, embedded: EmbeddedPdfSignature) -> None:
+    signed = embedded.signed_data
+    found.infos = len(signed["signer_infos"])
+    found.enclosed = found.kind == "signature" and signed["encap_content_info"]["content"].native is not None
+    found.trailing = bool(found.contents[_der_length(found.contents) :].strip(b"\x00"))
+    found.disagree = _algorithms_disagree(embedded.signer_info)
     certificate = embedded.signer_cert
     found.certificate = certificate.dump()
+    found.beside = tuple(one.dump() for one in embedded.other_embedded_certs)
+    found.declares = bool(certificate.ocsp_urls or certificate.crl_distribution_points)
     found.claimed_at = embedded.self_reported_timestamp
     attributes = {a["type"].native for a in embedded.signer_info["signed_attrs"]}
     found.named_certificate = bool({"signing_certificate_v2", "signing_certificate"} & attributes)
     usage = certificate.key_usage_value
     found.non_repudiation = usage is None or "non_repudiation" in usage.native
+    extended = certificate.extended_key_usage_value
+    found.for_documents = extended is None or not DOCUMENT_USES.isdisjoint(purpose.dotted for purpose in extended)
     found.has_timestamp = bool(_stamps(embedded)) and found.kind == "signature"
     moment = found.claimed_at
     if moment is not None:
@@ -259,6 +348,24 @@ def _read_cms(found: Judged, embedded: EmbeddedPdfSignature) -> None:
             found.weak.append(embedded.md_algorithm)
         if not _key_allowed(certificate.public_key, moment):
             found.weak.append(f"{certificate.public_key.algorithm}-{certificate.public_key.bit_size}")
+
+
+def _algorithms_disagree(info: cms.SignerInfo) -> bool:
+    try:
+        implied = info["signature_algorithm"].hash_algo
+    except ValueError:
+        return False  # the name of the signature algorithm says nothing about a digest
+    return bool(implied != info["digest_algorithm"]["algorithm"].native)
+
+
+def _der_length(data: bytes) -> int:
+    """Bytes of the first DER value; all of them when its length is indefinite or beyond the end."""
+    if len(data) < 2 or data[1] == 0x80:
+        return len(data)
+    if data[1] < 0x80:
+        return 2 + data[1]
+    many = data[1] & 0x7F
+    return 2 + many + int.from_bytes(data[2 : 2 + many])
 
 
 async def _run_process(
@@ -277,25 +384,83 @@ async def _run_process(
         found.intact, found.correct, found.passed, found.proven_at = status
         return
     result: AdESBasicValidationResult[Any]
-    if stamped:
-        result = await ades_lta_validation(embedded, rules, timing_info=timing)
-    else:
-        process = ades_with_time_validation if found.has_timestamp else ades_basic_validation
-        result = await process(
-            embedded.signed_data,
-            rules.signature_validation_spec,
-            raw_digest=embedded.compute_digest(),
-            timing_info=timing,
-        )
-    status_ = result.api_status
-    found.intact = bool(status_ is not None and status_.intact)
-    found.correct = bool(status_ is not None and status_.valid)
+    process = ades_with_time_validation if found.has_timestamp else ades_basic_validation
+    result = await process(
+        embedded.signed_data,
+        rules.signature_validation_spec,
+        raw_digest=embedded.compute_digest(),
+        timing_info=timing,
+    )
+    if stamped and not isinstance(result.ades_subindic, AdESPassed):
+        # what is not good now may have been good when a document time stamp was put over it
+        result = await _long_term(embedded, rules, timing) or result
     sub: Any = result.ades_subindic
     found.passed = isinstance(sub, AdESPassed)
     found.failed = not found.passed and not isinstance(sub, AdESIndeterminate)
     found.sub_indication = None if found.passed else sub.name
+    _read_status(found, embedded, result.api_status)
     best = getattr(result, "best_signature_time", None)
     found.proven_at = best if found.has_timestamp else None
+    found.revoked_at = _revoked_at(embedded.signer_cert, known)
+    found.beside = (*found.beside, *(one.dump() for one in known.known_certs))
+
+
+async def _long_term(
+    embedded: EmbeddedPdfSignature, rules: PdfSignatureValidationSpec, timing: ValidationTimingInfo
+) -> AdESBasicValidationResult[Any] | None:
+    """The process for long-term proof; None when its answers lead in a circle."""
+    try:
+        with _shallow():
+            return await ades_lta_validation(embedded, rules, timing_info=timing)
+    except RecursionError:
+        return None
+
+
+@contextmanager
+def _shallow() -> Iterator[None]:
+    """Past validation follows who vouches for whom without noticing circles: let it notice sooner."""
+    before, frame, depth = sys.getrecursionlimit(), sys._getframe(), 0
+    while frame is not None:
+        frame, depth = frame.f_back, depth + 1  # type: ignore[assignment]
+    sys.setrecursionlimit(min(before, depth + DEEPEST_PAST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _read_status(found: Judged, embedded: EmbeddedPdfSignature, status: Any) -> None:
+    """Whether digest and signature fit; where the process stopped before that, by the digest alone."""
+    if status is not None:
+        found.intact, found.correct = bool(status.intact), bool(status.valid)
+        return
+    told = [a["values"][0].native for a in embedded.signer_info["signed_attrs"] if a["type"].native == "message_digest"]
+    found.intact = not told or told == [embedded.compute_digest()]
+    found.correct = not found.failed
+
+
+def _revoked_at(certificate: x509.Certificate, known: LocalKnowledge) -> datetime | None:
+    """When an answer at hand, trusted or not, says that this certificate was revoked.
+
+    It can only take confidence away: whether the answer itself is good was the process's question.
+    """
+    found: list[datetime] = []
+    for container in known.known_ocsps:
+        basic = container.extract_basic_ocsp_response()
+        for one in basic["tbs_response_data"]["responses"] if basic is not None else ():
+            if (
+                one["cert_id"]["serial_number"].native == certificate.serial_number
+                and one["cert_status"].name == "revoked"
+            ):
+                found.append(one["cert_status"].chosen["revocation_time"].native)
+    for listed in known.known_crls:
+        body = listed.crl_data["tbs_cert_list"]
+        if body["issuer"].dump() != certificate.issuer.dump():
+            continue
+        for entry in body["revoked_certificates"]:
+            if entry["user_certificate"].native == certificate.serial_number:
+                found.append(entry["revocation_date"].native)
+    return min(found, default=None)
 
 
 async def _timestamp_status(
@@ -332,7 +497,7 @@ def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidatio
     roots = [x509.Certificate.load(anchor.der) for anchor in trust.anchors]
     chain = CertValidationPolicySpec(
         SimpleTrustManager.build(trust_roots=roots),
-        CertRevTrustPolicy(REQUIRE_REVINFO),
+        CertRevTrustPolicy(IF_DECLARED),
         algorithm_usage_policy=_Dated(),
     )
     usage = KeyUsageConstraints(
@@ -349,7 +514,6 @@ def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidatio
             ),
             key_usage_settings=usage,
         ),
-        diff_policy=POLICY,
     )
 
 

@@ -42,7 +42,29 @@ def test_a_leader_alone_is_valid_but_not_issued(steps, check) -> None:  # type: 
 def test_filling_number_and_date_keeps_the_leaders_signature(steps, check) -> None:  # type: ignore[no-untyped-def]
     report = check(steps["numbered"])
     assert report.verdict is Verdict.VALID
-    assert report.signatures[0].changes == ("expected",)
+    assert {change.kind for change in report.signatures[0].changes} <= {"expected", "long_term", "note"}
+    assert {change.field for change in report.signatures[0].changes if change.kind == "expected"} == {
+        "so_ky_hieu", "ngay_thang",
+    }  # fmt: skip
+
+
+def test_each_signature_has_the_level_that_the_file_makes_up(steps, check) -> None:  # type: ignore[no-untyped-def]
+    assert [s.level for s in check(steps["led"]).signatures] == ["B-LT"]
+    assert [s.level for s in check(steps["stamped"]).signatures] == ["B-LTA", "B-LTA", "timestamp"]
+
+
+def test_the_world_is_known_by_the_root_alone(steps, authority) -> None:  # type: ignore[no-untyped-def]
+    at = datetime.now(UTC) + timedelta(seconds=5)
+    root = TrustMaterial((next(a for a in authority.trust.anchors),))
+    report = verify_pdf(steps["stamped"], at=at, trust=root, revocation=RevocationData())
+    assert {s.world for s in report.signatures} == {"pilot"}
+
+
+def test_an_unknown_verdict_says_why_in_words(steps) -> None:  # type: ignore[no-untyped-def]
+    at = datetime.now(UTC) + timedelta(seconds=5)
+    report = verify_pdf(steps["stamped"], at=at, trust=TrustMaterial(()), revocation=RevocationData())
+    assert "tin cậy" in " ".join(sentences(report, "vi"))
+    assert "trusted" in " ".join(sentences(report, "en"))
 
 
 def test_an_unsigned_letter_is_said_to_be_unsigned(steps, check) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,119 @@
+"""What is mended in pyHanko while it judges: its clock is ours, and long strings and object streams are read once.
+
+Importing this module does it, once, for this process. It is needed for what the room promises: a report that is the
+same for the same inputs (pyHanko asks the machine's clock in four places of the past validation), and an answer in
+time (it reads /Contents one character at a time, and an object stream anew for each object in it).
+"""
+
+import binascii
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import DecodePurpose
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import ades
+from pyhanko_certvalidator import context
+from pyhanko_certvalidator.ltv import ades_past, poe, types
+
+_MOMENT: ContextVar[datetime | None] = ContextVar("moment", default=None)
+_BLANKS = bytes.maketrans(b"", b"")
+_CHUNK = 64 * 1024
+
+
+@contextmanager
+def clock_at(moment: datetime) -> Iterator[None]:
+    """While this lasts, pyHanko finds `moment` when it asks for the time."""
+    token = _MOMENT.set(moment)
+    try:
+        yield
+    finally:
+        _MOMENT.reset(token)
+
+
+class _AnyDatetime(type):
+    def __instancecheck__(cls, one: object) -> bool:
+        return isinstance(one, datetime)
+
+
+class _Handed(datetime, metaclass=_AnyDatetime):
+    """`datetime` for those modules: the moment that was handed in is the present."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        moment = _MOMENT.get()
+        if moment is None:
+            return datetime.now(tz)
+        return moment.astimezone(tz or UTC)
+
+
+def read_hex_string(stream: Any) -> Any:
+    """A hexadecimal string from `<` to `>`, as a PDF string: the same answer as pyHanko's own reader, sooner."""
+    stream.read(1)
+    begin, parts = stream.tell(), []
+    while True:
+        chunk = stream.read(_CHUNK)
+        end = chunk.find(b">")
+        parts.append(chunk if end < 0 else chunk[:end])
+        if end >= 0:
+            break
+        if not chunk:
+            raise PdfStreamError("Stream has ended unexpectedly")
+    read = b"".join(parts)
+    stream.seek(begin + len(read) + 1)
+    digits = read.translate(_BLANKS, b" \t\r\n\x0c\x00")
+    try:
+        return generic.pdf_string(binascii.unhexlify(digits + b"0" * (len(digits) % 2)))
+    except binascii.Error as error:
+        raise PdfStreamError("Unexpected token in hex string") from error
+
+
+class Reader(PdfFileReader):
+    """pyHanko's reader; the head of each object stream is read once, and `/Encrypt null` is no encryption."""
+
+    def __init__(self, stream: Any, **how: Any) -> None:
+        self._heads: dict[int, tuple[bytes, dict[int, int]]] = {}
+        super().__init__(stream, strict=False, **how)
+
+    @property
+    def encrypt_dict(self) -> Any:
+        try:
+            said = self.trailer.raw_get("/Encrypt")
+        except KeyError:
+            return None
+        return None if isinstance(said, generic.NullObject) else super().encrypt_dict
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:  # noqa: ARG002
+        if stmnum not in self._heads:
+            self._heads[stmnum] = self._head(stmnum)
+        data, places = self._heads[stmnum]
+        if idnum not in places:
+            return generic.NullObject()
+        try:
+            found = io.BytesIO(data)
+            found.seek(places[idnum])
+            return generic.read_object(found, generic.Reference(idnum, 0, self))
+        except (PdfStreamError, PdfReadError):
+            return generic.NullObject()
+
+    def _head(self, stmnum: int) -> tuple[bytes, dict[int, int]]:
+        stream = generic.Reference(stmnum, 0, self).get_object()
+        if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+            raise PdfReadError("not an object stream")
+        data, first = stream.read_data(DecodePurpose.OBJECT_STREAM), int(stream["/First"])
+        numbers = [int(n) for n in re.findall(rb"\d+", data[:first])][: 2 * int(stream["/N"])]
+        places: dict[int, int] = {}
+        for number, offset in zip(numbers[::2], numbers[1::2], strict=False):
+            places.setdefault(number, first + offset)
+        return data, places
+
+
+for _module in (ades, context, ades_past, poe, types):
+    _module.datetime = _Handed  # type: ignore[attr-defined]
+generic.read_hex_string_from_stream = read_hex_string
