@@ -41,7 +41,7 @@ from exchange.errors import (
 from exchange.rules.acceptance import require_name, require_unclassified
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.model import Delivery, Document, Draft, Event, Group, Role, StoredReport, Upload
+from exchange.rules.model import Delivery, Document, Draft, Event, Role, StoredReport, Upload
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 from keys.model import KeyRecord, Purpose
@@ -56,6 +56,7 @@ from signing.errors import (
 )
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
+from signing.report import report_from_json
 
 log = structlog.get_logger("congvan.cases")
 T = TypeVar("T")
@@ -67,6 +68,8 @@ NEVER_A_DOCUMENT = (
     ClassifiedRefused, ClassifiedMarkSuspected, NotAPdf, PdfEncrypted, PdfActiveContent, PdfTooComplex, AlreadySigned,
 )  # fmt: skip
 """Refusals of a file that no other words mend."""
+SHOWN_AGAIN = timedelta(minutes=10)
+"""How long a verdict is shown again without asking about revocation anew."""
 
 
 # -- uploads --
@@ -318,10 +321,9 @@ def send_out(
 
 def make_group(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewGroup) -> Answer:
     """Save a list of recipients."""
-    group = Group(new_id("grp", parts.now()), caller.actor.office, body.name, tuple(dict.fromkeys(body.members)))
 
     def act(writing: Writing, _: None) -> Answer:
-        writing.tx.store.add_group(group)
+        group = send.make_group(writing.tx, caller.actor, body.name, body.members, at=parts.now())
         return Answer(201, {"id": group.id, "name": group.name, "members": list(group.members)})
 
     return parts.run(caller.actor, asked, lambda: None, act)
@@ -361,6 +363,22 @@ def register(
         return replace(answer, body=answer.body | {"report": schemas.report_json(report, stored.sha256)})
 
     return parts.run(caller.actor, asked, work, act)
+
+
+def shown_report(parts: Parts, caller: Caller, delivery: str) -> Report:
+    """The verdict to show beside an arrival: a kept report of the last minutes, else a new one, which is kept.
+
+    Registering always checks anew.
+    """
+    with parts.read() as reading:
+        file = receive.sent_file(reading.exchange, found_arrival(reading.exchange, delivery, caller.actor))
+        kept = reading.exchange.newest_report(file.sha256, parts.now() - SHOWN_AGAIN)
+    if kept is not None:
+        return report_from_json(kept.body)
+    report, stored = check_arrival(parts, caller, delivery)
+    with parts.write() as writing:
+        writing.tx.store.add_report(stored)
+    return report
 
 
 def check_arrival(parts: Parts, caller: Caller, delivery: str) -> tuple[Report, StoredReport]:

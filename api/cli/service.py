@@ -153,6 +153,8 @@ def _pilot_settings(folder: Path, port: int) -> Settings:
 def _pilot_environment(folder: Path, port: int, authority_port: str | None) -> dict[str, str]:
     """What the children of this program must know too."""
     told = {"CONGVAN_DATA": str(folder.resolve()), "CONGVAN_PORT": str(port)}
+    if "log_level" not in load_settings().model_fields_set:
+        told["CONGVAN_LOG_LEVEL"] = "warning"  # a line for each request would push the accounts off the screen
     if authority_port:
         told["CONGVAN_TSA_URL"] = f"http://127.0.0.1:{authority_port}/tsa"
         told["CONGVAN_OUTGOING_ALLOWED"] = f'["127.0.0.1:{authority_port}"]'
@@ -229,7 +231,7 @@ def _walk(settings: Settings, logins: list[Login]) -> None:
             lambda: httpx2.Client(base_url=address, timeout=120),
             {login.login: login for login in logins},
             (settings.pilot / "root.cer").read_bytes(),
-            lambda step, words: console.print(f"  [green]✔[/green] {step}: {words}"),
+            lambda step, words: console.print(f"  [green]✔[/green] {step}: {words}", soft_wrap=True),
         )
         walk.whole_road()
 

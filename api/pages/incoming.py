@@ -48,7 +48,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str) -> Resp
     """One arrival; looking at it is a fact that the sender may know."""
     language, actor = language_of(request), caller.actor
     here = cases.open_arrival(parts, caller, delivery)
-    report, _ = cases.check_arrival(parts, caller, delivery)
+    report = cases.shown_report(parts, caller, delivery)
     with parts.read() as reading:
         document = reading.exchange.document(here.document)
         file = sent_file(reading.exchange, here)

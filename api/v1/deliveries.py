@@ -81,7 +81,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
         "assignment": schemas.assignment_json(assignment) if assignment else None,
     }
     if found.office == caller.actor.office:
-        report, _ = cases.check_arrival(parts, caller, found.id)
+        report = cases.shown_report(parts, caller, found.id)
         told["report"] = schemas.report_json(report, None)
     response.headers["ETag"] = f'"{found.version}"'
     return told

@@ -277,6 +277,13 @@ class Store:
         row = self._row(select(t.reports).where(t.reports.c.sha256 == sha256))
         return StoredReport(**row._mapping) if row else None
 
+    def newest_report(self, file: str, since: datetime) -> StoredReport | None:
+        """The newest kept report on a file (SHA-256) that was made at `since` or later."""
+        here = t.reports.c
+        wanted = select(t.reports).where(here.file == file, here.at >= since).order_by(here.at.desc()).limit(1)
+        row = self._row(wanted)
+        return StoredReport(**row._mapping) if row else None
+
     # -- consignments and deliveries --
 
     def add_consignment(
