@@ -89,7 +89,7 @@ def child(process: subprocess.Popen[str], command: str) -> int:
     raise AssertionError(f"no child runs {command}")
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
     give_up = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < give_up, "it did not happen in time"
@@ -124,14 +124,6 @@ def test_once_names_the_step_that_does_not_hold_and_ends_with_1(demo: Demo) -> N
     assert "✘ 3. Lãnh đạo ký" in rest
     assert "Traceback" not in rest
     assert "4. Cấp số" not in rest
-
-
-@pytest.mark.long
-def test_a_step_that_the_service_refuses_is_told_as_such(demo: Demo) -> None:
-    walked = demo("--once", "--offices", OFFICES, CONGVAN_UPLOAD_LIMIT_MB="0")
-    assert walked.returncode == 1
-    assert "✘ too-large" in walked.stdout
-    assert "Traceback" not in walked.stderr
 
 
 # -- the second start --
