@@ -34,20 +34,20 @@ class NotAllowed(ExchangeError):
 
 class WrongState(ExchangeError):
     code = "wrong-state"
-    vi = "Trạng thái hiện tại ({state}) không cho phép việc này."
-    en = "The present state ({state}) does not allow this."
+    vi = "Trạng thái hiện tại không cho phép việc này."
+    en = "The present state does not allow this."
 
 
 class StateChanged(ExchangeError):
     code = "state-changed"
-    vi = "Người khác vừa thay đổi văn bản này (đang là {state}). Hãy tải lại."
-    en = "Somebody has just changed this (it is {state} now). Reload it."
+    vi = "Người khác vừa thay đổi văn bản này. Hãy tải lại."
+    en = "Somebody has just changed this. Reload it."
 
 
 class AlreadyFinal(ExchangeError):
     code = "already-final"
-    vi = "Đã kết thúc ({state}), không thể thay đổi."
-    en = "It has ended ({state}) and cannot change."
+    vi = "Đã kết thúc, không thể thay đổi."
+    en = "It has ended and cannot change."
 
 
 class ReasonRequired(ExchangeError):
