@@ -1,11 +1,12 @@
-"""A process of its own that numbers documents and registers arrivals, in threads, as a service would; for the race.
+"""Processes of their own that number documents and register arrivals, in threads, as services would; for the race.
 
-`python take_numbers.py DATA DATABASE DAY THREADS WORK`: WORK is a file of JSON, [[document, delivery], …]; what was
-given is printed as JSON. Every act is done once in vain first: it comes
+`python -m tests.exchange.take_numbers DATA DATABASE DAY THREADS WORK…`: each WORK, JSON as [[document, delivery],
+…], is done by one process, and what was given is written to WORK.given. Every act is done once in vain first: it comes
 as far as its number, then everything is undone.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,19 +23,30 @@ from exchange.rules.model import Actor
 from exchange.storage.store import Store
 from tests.exchange.values import CLERK, RECEIVER, arrival_report, file
 
+PARENT = os.getpid()
+
 
 class InVainError(Exception):
     """Something goes wrong after the number was taken."""
 
 
-def main(data: str, database: str, day: str, threads: str, work: str) -> None:
+def main(data: str, database: str, day: str, threads: str, *works: str) -> int:
+    """Forks before anything is opened: the programs are read once, the processes are real."""
+    children = [os.fork() for _ in works if os.getpid() == PARENT]
+    if 0 in children:
+        do(data, database, day, int(threads), Path(works[len(children) - 1]))
+        return 0
+    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+
+
+def do(data: str, database: str, day: str, threads: int, work: Path) -> None:
     parts = build_parts(load_settings(data=Path(data), database_url=database))
     parts.sandbox.close()  # no PDF is opened here
-    pairs = json.loads(Path(work).read_text())
-    with ThreadPoolExecutor(int(threads)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
+        pairs = json.loads(work.read_text())
         given = list(pool.map(lambda pair: both(parts, date.fromisoformat(day), *pair), pairs))
     parts.close()
-    sys.stdout.write(json.dumps(given))
+    work.with_suffix(".given").write_text(json.dumps(given))
 
 
 def both(parts: Parts, day: date, document: str, delivery: str) -> tuple[str, int, str, int]:
@@ -93,4 +105,4 @@ def until_it_holds(parts: Parts, actor: Actor, work: Callable[[], Any], act: Cal
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -48,18 +48,12 @@ def test_racing_processes_leave_no_hole_and_no_double_also_at_the_first_number_o
         pairs = [ready(store) for _ in range(COUNT)]
         # the run of last year is the pattern: whoever is first begins this year's
         store.add_series(Series("ser_2025", OFFICE, DAY.year - 1, "qd", "Quyết định", "{n}/QĐ-UBND"))
-    running = []
-    for n in range(PROCESSES):
-        work = tmp_path / f"work-{n}.json"
+    works = [tmp_path / f"work-{n}.json" for n in range(PROCESSES)]
+    for n, work in enumerate(works):
         work.write_text(json.dumps(pairs[n::PROCESSES]))
-        arguments = [str(tmp_path / "data"), database.url, day.isoformat(), str(THREADS), str(work)]
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.exchange.take_numbers", *arguments], cwd=ROOT, stdout=subprocess.PIPE
-            )
-        )
-    given = [row for process in running for row in json.loads(process.communicate(timeout=120)[0])]
-    assert [process.returncode for process in running] == [0] * PROCESSES
+    arguments = [str(tmp_path / "data"), database.url, day.isoformat(), str(THREADS), *map(str, works)]
+    subprocess.run([sys.executable, "-m", "tests.exchange.take_numbers", *arguments], cwd=ROOT, check=True)
+    given = [row for work in works for row in json.loads(work.with_suffix(".given").read_text())]
 
     everything = list(range(1, COUNT + 1))
     assert sorted(n for _, n, _, _ in given) == everything
