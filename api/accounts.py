@@ -6,6 +6,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import pyotp
 from pwdlib import PasswordHash
@@ -22,8 +23,12 @@ LEAST_PASSWORD = 10
 TOTP_STEP = 30
 
 _passwords = PasswordHash.recommended()
-_NOBODY = _passwords.hash(secrets.token_hex())
-"""Checked when there is no such account, so that the time taken does not tell."""
+
+
+@cache
+def _nobody() -> str:
+    """Checked when there is no such account, so that the time taken does not tell; not made by who only imports."""
+    return _passwords.hash(secrets.token_hex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,15 @@ def log_in(parts: Parts, login: str, password: str, code: str | None) -> tuple[s
         office = min(roles, default="")
         must_enrol = _must_enrol(reading.people, account, office)
     if account is not None:
-        _wait(account, at)
-    right = _passwords.verify(unicodedata.normalize("NFC", password), account.password_hash if account else _NOBODY)
+        _count_try(parts, account, at)
+    nobody = _nobody()  # whoever it is, so that its making does not tell either
+    right = _passwords.verify(unicodedata.normalize("NFC", password), account.password_hash if account else nobody)
     if account is None or not right or not roles or account.locked:
-        _remember_failure(parts, account, at)
         raise Unauthenticated
+    if account.totp_secret is not None and not code:
+        with parts.write() as writing:
+            writing.people.take_back_failure(account.id)  # the password was right, and nothing was guessed
+        raise SecondFactorRequired
     if account.totp_secret is not None:
         _require_code(parts, account, account.totp_secret, code, at)
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
@@ -171,10 +180,16 @@ def _wait(account: Account, at: datetime) -> None:
         raise RateLimited(seconds=max(1, round(left.total_seconds())))
 
 
-def _remember_failure(parts: Parts, account: Account | None, at: datetime) -> None:
-    if account is not None:
-        with parts.write() as writing:
-            writing.people.count_failure(account.id, at)
+def _count_try(parts: Parts, account: Account, at: datetime) -> None:
+    """Count a try before it is made: guesses that come at the same moment do not all pass the same count.
+
+    It is forgotten when the try was right. Raises `RateLimited`.
+    """
+    _wait(account, at)
+    with parts.write() as writing:
+        first = writing.people.count_failure(account.id, account.failures, at)
+    if not first:
+        raise RateLimited(seconds=1)
 
 
 def _must_enrol(people: AccountStore, account: Account | None, office: str) -> bool:
@@ -183,11 +198,11 @@ def _must_enrol(people: AccountStore, account: Account | None, office: str) -> b
 
 def _require_password(parts: Parts, caller: Caller, password: str) -> None:
     """The person at the keyboard is the one who logged in. Raises `Unauthenticated`, `RateLimited`."""
-    at = parts.now()
-    _wait(caller.account, at)
+    _count_try(parts, caller.account, parts.now())
     if not _passwords.verify(unicodedata.normalize("NFC", password), caller.account.password_hash):
-        _remember_failure(parts, caller.account, at)
         raise Unauthenticated
+    with parts.write() as writing:
+        writing.people.forget_failures(caller.account.id)
 
 
 def _require_code(parts: Parts, account: Account, secret: str, code: str | None, at: datetime) -> None:
@@ -198,7 +213,6 @@ def _require_code(parts: Parts, account: Account, secret: str, code: str | None,
     with parts.write() as writing:
         spent = step is not None and writing.people.use_totp_step(account.id, step)
     if not spent:
-        _remember_failure(parts, account, at)
         raise Unauthenticated
 
 

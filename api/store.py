@@ -80,9 +80,15 @@ class AccountStore:
         fresh = (here.id == id_) & (here.totp_step.is_(None) | (here.totp_step < step))
         return self._connection.execute(update(t.accounts).where(fresh).values(totp_step=step)).rowcount == 1
 
-    def count_failure(self, id_: str, at: datetime) -> None:
-        """Count a wrong password."""
-        self._change(id_, failures=t.accounts.c.failures + 1, failed_at=at)
+    def count_failure(self, id_: str, seen: int, at: datetime) -> bool:
+        """Count one more try after `seen` ones; False when somebody else counted meanwhile."""
+        here = (t.accounts.c.id == id_) & (t.accounts.c.failures == seen)
+        counted = update(t.accounts).where(here).values(failures=seen + 1, failed_at=at)
+        return self._connection.execute(counted).rowcount == 1
+
+    def take_back_failure(self, id_: str) -> None:
+        """The newest try was no wrong one."""
+        self._change(id_, failures=t.accounts.c.failures - 1)
 
     def forget_failures(self, id_: str) -> None:
         """The password was right."""

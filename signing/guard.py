@@ -10,6 +10,7 @@ from itertools import pairwise
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _LITERAL = re.compile(rb"\((?:\\.|[^\\()])*\)", re.DOTALL)
 _BLANK = b"\r\n\t \x00"
+MOST_BLANKS = 65536
 _END = re.compile(rb"startxref\s+\d+\s+%%EOF")
 
 
@@ -17,10 +18,13 @@ def whole_part(pdf: bytes) -> bytes:
     """The file up to its last complete end, as readers find it; `file_misses` says what stands behind.
 
     A reader looks for the last `startxref` and ignores what follows, so an engine that stumbles over junk at the end
-    must not hide the signatures that a reader shows.
+    must not hide the signatures that a reader shows. A sea of blanks is left out too: engines read it backwards.
     """
     end = _END.match(pdf, max(pdf.rfind(b"startxref"), 0))
-    return pdf[: end.end()] if end and pdf[end.end() :].strip(_BLANK) else pdf
+    if end is None:
+        return pdf
+    junk = len(pdf) - end.end() > MOST_BLANKS or pdf[end.end() :].strip(_BLANK)
+    return pdf[: end.end()] if junk else pdf
 
 
 def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:

@@ -31,6 +31,7 @@ from tests.fixtures.service import (
     ApiService,
     Browser,
     add_person,
+    at_once,
     letter,
     refusal,
 )
@@ -115,6 +116,15 @@ def test_after_five_wrong_passwords_the_right_one_has_to_wait_too_and_longer_eac
     _let_pass(api_service, newcomer)
     assert enter(api_service, newcomer)
     assert refusal(lambda: enter(api_service, newcomer, "wrong")).code == "unauthenticated", "all tries are back"
+
+
+def test_guesses_at_the_same_moment_do_not_share_one_count(api_service, newcomer):
+    answers = at_once(*[lambda: enter(api_service, newcomer, "wrong")] * 6)
+    assert {refused.code for refused in answers} <= {"unauthenticated", "rate-limited"}
+    tried = sum(refused.code == "unauthenticated" for refused in answers)
+    with api_service.parts.read() as reading:
+        counted = reading.people.account_by_login(newcomer).failures
+    assert counted == tried
 
 
 def test_a_locked_account_and_one_without_a_role_are_told_like_a_wrong_password(api_service, newcomer):
