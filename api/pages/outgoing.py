@@ -33,6 +33,8 @@ from signing.report import report_from_json
 router = APIRouter(prefix="/documents")
 POINTS_PER_MM = 72 / 25.4
 PLACES = ("number", "date", "signature", "seal")
+SURE = 0.6
+"""Places read with less confidence are to be looked at before anybody signs."""
 
 
 @router.get("")
@@ -261,7 +263,10 @@ def _specs(form: dict[str, Any], document: Document) -> list[schemas.RecipientIn
 def _places_mm(document: Document) -> list[dict[str, Any]]:
     """The four places in millimetres from the lower left corner."""
     places = places_of(document.places)
-    return [{"key": key, **_millimetres(getattr(places, key))} for key in PLACES]
+    return [
+        {"key": key, "guessed": getattr(places, key).confidence < SURE, **_millimetres(getattr(places, key))}
+        for key in PLACES
+    ]
 
 
 def _millimetres(place: Place) -> dict[str, Any]:
