@@ -7,12 +7,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
 
 Json = dict[str, Any]
 PIECE = 4 * 1024 * 1024
+NOT_OURS = {
+    "code": "not-this-service",
+    "title": "Ở địa chỉ này không có dịch vụ Công Văn. / There is no Công Văn at this address.",
+}
 
 
 class Refused(Exception):
@@ -58,6 +63,8 @@ class Congvan:
     def log_in(self, login: str, password: str, code: str | None = None) -> Json:
         """Begin a session and keep its token; raises `Refused` with `unauthenticated` or `second-factor-required`."""
         answer = self._post("/session", {"login": login, "password": password, "code": code})
+        if "token" not in answer:
+            raise Refused(200, NOT_OURS)
         self.token = answer["token"]
         return answer
 
@@ -82,7 +89,7 @@ class Congvan:
 
     def offices(self, under: str | None = None) -> list[Json]:
         """The directory, or the offices under one."""
-        return self._items("/offices" + (f"?under={under}" if under else ""))
+        return self._items("/offices" + (f"?under={_part(under)}" if under else ""))
 
     def series(self) -> list[Json]:
         """My office's series of this year, each with the number that comes next."""
@@ -112,7 +119,7 @@ class Congvan:
     def append(self, upload: str, offset: int, piece: bytes) -> Json:
         """Send one piece; raises `Refused` with `upload-offset` when the service holds another number of bytes."""
         headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-        return self.request("PATCH", f"/uploads/{upload}", content=piece, headers=headers).json()  # type: ignore[no-any-return]
+        return _json(self.request("PATCH", f"/uploads/{upload}", content=piece, headers=headers))
 
     def draft(
         self,
@@ -140,11 +147,11 @@ class Congvan:
 
     def document(self, document: str) -> Json:
         """A document as it is now."""
-        return self._get(f"/documents/{document}")
+        return self._get(f"/documents/{_part(document)}")
 
     def documents(self, state: str | None = None) -> list[Json]:
         """My office's documents, newest change first (first page)."""
-        return self._items("/documents" + (f"?state={state}" if state else ""))
+        return self._items("/documents" + (f"?state={_part(state)}" if state else ""))
 
     def submit(self, document: Json, *, key: str | None = None) -> Json:
         """Ask the leader to sign."""
@@ -180,37 +187,37 @@ class Congvan:
 
     def file(self, document: str, revision: int | None = None) -> bytes:
         """The PDF of a document, its newest revision unless told."""
-        return self.request("GET", f"/documents/{document}/revisions/{revision or 'current'}/file").content
+        return self.request("GET", f"/documents/{_part(document)}/revisions/{revision or 'current'}/file").content
 
     def report(self, document: str) -> Json:
         """The verdict on the newest revision."""
-        return self._get(f"/documents/{document}/report")
+        return self._get(f"/documents/{_part(document)}/report")
 
     def events(self, document: str) -> list[Json]:
         """What happened to a document, oldest first."""
-        return self._items(f"/documents/{document}/events")
+        return self._items(f"/documents/{_part(document)}/events")
 
     def evidence_pack(self, document: str) -> bytes:
         """The evidence pack (zip) of an issued document."""
-        return self.request("GET", f"/documents/{document}/evidence-pack").content
+        return self.request("GET", f"/documents/{_part(document)}/evidence-pack").content
 
     # -- deliveries ----------------------------------------------------------------------------------------------------
 
     def deliveries(self, consignment: str) -> list[Json]:
         """Each recipient's state and why it is still there."""
-        return self._items(f"/consignments/{consignment}/deliveries")
+        return self._items(f"/consignments/{_part(consignment)}/deliveries")
 
     def inbox(self, state: str | None = None) -> list[Json]:
         """What came to my office (first page, newest first)."""
-        return self._items("/deliveries?box=in" + (f"&state={state}" if state else ""))
+        return self._items("/deliveries?box=in" + (f"&state={_part(state)}" if state else ""))
 
     def delivery(self, delivery: str) -> Json:
         """One delivery as I may see it, with the verdict when it is mine to receive."""
-        return self._get(f"/deliveries/{delivery}")
+        return self._get(f"/deliveries/{_part(delivery)}")
 
     def delivery_file(self, delivery: str) -> bytes:
         """The PDF that was delivered."""
-        return self.request("GET", f"/deliveries/{delivery}/files/1").content
+        return self.request("GET", f"/deliveries/{_part(delivery)}/files/1").content
 
     def open(self, delivery: Json, *, key: str | None = None) -> Json:
         """Say that a person opened it."""
@@ -241,7 +248,7 @@ class Congvan:
     def verify(self, pdf: bytes, name: str = "file.pdf") -> Json:
         """The verdict on any PDF; needs no login and keeps nothing."""
         files = {"file": (name, pdf, "application/pdf")}
-        return self.request("POST", "/verify", files=files).json()  # type: ignore[no-any-return]
+        return _json(self.request("POST", "/verify", files=files))
 
     # -- the wire ------------------------------------------------------------------------------------------------------
 
@@ -251,32 +258,44 @@ class Congvan:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         answer = self._http.request(method, f"/api/v1{path}", headers=headers, **more)
-        if answer.status_code >= 400:
+        if not answer.is_success:
             raise Refused(answer.status_code, _problem(answer))
         return answer
 
     def _get(self, path: str) -> Json:
-        return self.request("GET", path).json()  # type: ignore[no-any-return]
+        return _json(self.request("GET", path))
 
     def _items(self, path: str) -> list[Json]:
         return self._get(path)["items"]  # type: ignore[no-any-return]
 
     def _post(self, path: str, body: Json, *, key: str | None = None) -> Json:
-        return self.request("POST", path, json=body, headers=_key(key)).json()  # type: ignore[no-any-return]
+        return _json(self.request("POST", path, json=body, headers=_key(key)))
 
     def _move(self, method: str, kind: str, thing: Json, act: str, body: Mapping[str, Any], key: str | None) -> Json:
         headers = {**_key(key), "If-Match": f'"{thing["version"]}"'}
         answer = self.request(method, f"/{kind}/{thing['id']}{act}", json=dict(body), headers=headers)
-        return answer.json()  # type: ignore[no-any-return]
+        return _json(answer)
 
 
 def _key(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": key or uuid4().hex}
 
 
+def _part(word: str) -> str:
+    """A word as one part of an address, whatever was typed."""
+    return quote(word, safe="") or "-"
+
+
+def _json(answer: httpx2.Response) -> Json:
+    try:
+        return answer.json()  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise Refused(answer.status_code, NOT_OURS) from error
+
+
 def _problem(answer: httpx2.Response) -> Json:
     try:
         problem = answer.json()
     except ValueError:
-        return {"title": answer.reason_phrase, "status": answer.status_code}
+        return {**NOT_OURS, "status": answer.status_code}
     return problem if isinstance(problem, dict) else {"title": str(problem)}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from api.cli.road import client_of_session
+from api.cli.road import client_of_session, refusals_said
 from api.wiring import now
 from exchange.errors import PackUnreadable
 from exchange.proof.claims import Outcome
@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("verify")(verify)
     evidence.command("check")(check)
-    evidence.command("export")(export)
+    evidence.command("export")(refusals_said(export))
     app.add_typer(evidence, name="evidence")
 
 

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import httpx2
 import typer
@@ -15,10 +16,7 @@ from api.client import Congvan, Json, Refused
 Document = Annotated[str, typer.Argument(help="Mã văn bản (doc_…). / Document id.")]
 Delivery = Annotated[str, typer.Argument(help="Mã nơi nhận (dlv_…). / Delivery id.")]
 Reason = Annotated[str, typer.Option(help="Lý do. / Reason.")]
-Pin = Annotated[
-    str,
-    typer.Option(prompt="Mã PIN", hide_input=True, help="Mã PIN; nên để chương trình hỏi. / Better typed when asked."),
-]
+Pin = Annotated[str | None, typer.Option(help="Mã PIN; nên để chương trình hỏi. / Better typed when asked.")]
 
 _session = Path(typer.get_app_dir("congvan")) / "session"
 
@@ -29,21 +27,23 @@ def add_to(app: typer.Typer) -> None:
         login, logout, me, draft, submit, sign, return_, number, seal, issue, cancel, documents, show, download, inbox,
         register, refuse, assign, start, complete, recipients, groups, group,
     ):  # fmt: skip
-        app.command(name=command.__name__.rstrip("_"))(_refusals_said(command))
+        app.command(name=command.__name__.rstrip("_"))(refusals_said(command))
 
 
 def login(
     address: Annotated[str, typer.Argument(help="Địa chỉ dịch vụ. / Address of the service.")],
     name: Annotated[str, typer.Argument(help="Tài khoản. / Account.")],
-    password: Annotated[str, typer.Option(prompt="Mật khẩu", hide_input=True)],
+    password: Annotated[str | None, typer.Option(help="Nên để chương trình hỏi. / Better typed when asked.")] = None,
     code: Annotated[str | None, typer.Option(help="Mã xác thực hai bước. / Second-factor code.")] = None,
+    language: Annotated[Literal["vi", "en"], typer.Option(help="Ngôn ngữ của các câu trả lời. / Of answers.")] = "vi",
 ) -> None:
     """Đăng nhập và giữ phiên làm việc. / Log in and keep the session."""
-    with Congvan.at(address) as client:
-        client.log_in(name, password, code)
+    _require_address(address)
+    with Congvan.at(address, language=language) as client:
+        client.log_in(name, _typed(password, "Mật khẩu / Password"), code)
         _session.parent.mkdir(parents=True, exist_ok=True)
         _session.touch(mode=0o600)
-        _session.write_text(f"{address}\n{client.token}\n", "utf-8")
+        _session.write_text(f"{address}\n{client.token}\n{language}\n", "utf-8")
         _print(client.me())
 
 
@@ -51,7 +51,7 @@ def logout() -> None:
     """Đăng xuất. / Log out."""
     with client_of_session() as client:
         client.log_out()
-    _session.unlink()
+    _session.unlink(missing_ok=True)
 
 
 def me() -> None:
@@ -88,9 +88,10 @@ def submit(document: Document) -> None:
     _move(document, lambda c, d: c.submit(d))
 
 
-def sign(document: Document, pin: Pin) -> None:
+def sign(document: Document, pin: Pin = None) -> None:
     """Lãnh đạo ký số. / Sign as the leader."""
-    _move(document, lambda c, d: c.sign(d, pin))
+    typed = _typed(pin, "Mã PIN / PIN")
+    _move(document, lambda c, d: c.sign(d, typed))
 
 
 def return_(document: Document, reason: Reason) -> None:
@@ -107,9 +108,10 @@ def number(
     _move(document, lambda c, d: c.number(d, series, date))
 
 
-def seal(document: Document, pin: Pin) -> None:
+def seal(document: Document, pin: Pin = None) -> None:
     """Đóng dấu số. / Seal."""
-    _move(document, lambda c, d: c.seal(d, pin))
+    typed = _typed(pin, "Mã PIN / PIN")
+    _move(document, lambda c, d: c.seal(d, typed))
 
 
 def issue(
@@ -237,15 +239,46 @@ def _recipients(
 
 def client_of_session() -> Congvan:
     """The service and session that `congvan login` kept; a message for the user when there is none."""
-    if not _session.is_file():
+    kept = _session.read_text("utf-8").split() if _session.is_file() else []
+    if len(kept) != 3:
         raise typer.TyperException("Chưa đăng nhập: congvan login ĐỊA-CHỈ TÀI-KHOẢN. / Log in first.")
-    address, token = _session.read_text("utf-8").split()
-    return Congvan.at(address, token=token)
+    address, token, language = kept
+    return Congvan.at(address, token=token, language=language)
+
+
+def _require_address(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise typer.BadParameter(f"{address}: cần http://… hoặc https://… / an address begins with http:// or https://")
+
+
+def _typed(given: str | None, what: str) -> str:
+    """A secret: as given, else asked for unseen; without a terminal it is the next line of standard input.
+
+    The question goes to standard error: what a command answers stands alone on standard output.
+    """
+    if given is not None:
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.BadParameter(f"Thiếu / missing: {what}")
+    return line.rstrip("\r\n")
 
 
 def _move(document: str, act: Callable[[Congvan, Json], Json]) -> None:
     with client_of_session() as client:
-        _print(act(client, client.document(document)))
+        moved = act(client, client.document(document))
+        _print(moved)
+    if moved["pending_signature"]:
+        typer.echo(
+            "Chữ ký đã giữ lại, đang chờ dấu thời gian. / The signature is kept and waits for its time.", err=True
+        )
 
 
 def _work(delivery: str, act: Callable[[Congvan, Json], Json]) -> None:
@@ -257,7 +290,7 @@ def _print(value: Json) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _refusals_said(command: Callable[..., None]) -> Callable[..., None]:
+def refusals_said(command: Callable[..., None]) -> Callable[..., None]:
     """A refusal is one sentence and exit status 1, never a stack trace."""
 
     @wraps(command)
@@ -265,10 +298,14 @@ def _refusals_said(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except Refused as refused:
-            typer.echo(f"{refused.problem.get('detail') or refused.problem.get('title')} [{refused.code}]", err=True)
-            sys.exit(1)
+            what = f"{refused.problem.get('detail') or refused.problem.get('title')} [{refused.code}]"
         except httpx2.TransportError as error:
-            typer.echo(f"Không liên lạc được với dịch vụ: {error}. / The service cannot be reached.", err=True)
-            sys.exit(1)
+            what = f"Không liên lạc được với dịch vụ: {error}. / The service cannot be reached."
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}"
+        else:
+            return
+        typer.echo(what, err=True)
+        sys.exit(1)
 
     return said

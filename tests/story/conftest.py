@@ -72,11 +72,11 @@ class Service:
         self.address = f"http://127.0.0.1:{self.port}"
         self._accounts = folder / "accounts.json"
         # compiled once for all starts of a run: a test that restarts ten times must not compile ten times
-        self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder.parent.parent / "compiled")}
-        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder.parent.parent / "compiled")}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.database_url = database_url or f"sqlite:///{folder / 'congvan.sqlite'}"
         if database_url:
-            self._environment["CONGVAN_DATABASE_URL"] = database_url
+            self.environment["CONGVAN_DATABASE_URL"] = database_url
         self._arguments = [
             *("demo", "--folder", str(folder), "--port", str(self.port), "--offices", str(offices)),
             *("--accounts-file", str(self._accounts), *([] if walk else ["--no-walk"])),
@@ -85,13 +85,13 @@ class Service:
         self._beside = contextlib.ExitStack()
         self.log = folder.parent / f"{folder.name}.log"
 
-    def start(self, seconds: float = 120) -> None:
+    def start(self, seconds: float = 240) -> None:
         """Start it and return when it says that it is ready."""
         self._beside.close()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "api.cli", *self._arguments],
-                env=self._environment, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
