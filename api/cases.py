@@ -272,7 +272,9 @@ def number(
         )
         return _document(writing, *numbered)
 
-    return parts.run(caller.actor, asked, work, act)
+    # the file is filled before the number is taken: clerks who race would fill theirs again and again
+    with parts.turn(f"number {caller.actor.office} {series}"):
+        return parts.run(caller.actor, asked, work, act)
 
 
 def give_back(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, reason: str) -> Answer:

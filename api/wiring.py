@@ -143,7 +143,7 @@ class Parts:
         )
         self.origin = f"congvan/{_kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
         self._jobs = job_client(database)
-        self._lock = threading.Lock()
+        self._turns = tuple(threading.Lock() for _ in range(64))
 
     def now(self) -> datetime:
         """The clock."""
@@ -208,6 +208,12 @@ class Parts:
         if found[0] != asked.fingerprint:
             raise IdempotencyKeyReused
         return found[1]
+
+    @contextmanager
+    def turn(self, about: str) -> Iterator[None]:
+        """One thread at a time about this: saves work that would be done again. What must hold, the database holds."""
+        with self._turns[hash(about) % len(self._turns)]:
+            yield
 
     # -- parts for work --
 
