@@ -18,7 +18,7 @@ demo: setup ## A pilot district on this machine: walks the road once, then serve
 
 test: setup ## All tests with the real parts (PostgreSQL, browser, poppler, qpdf, softhsm), under 15 minutes
 	@.ci/machine-parts
-	@$(PYTHON) -m pytest -n 2 -m "not long" $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
 
 test-long: setup ## The tests that take minutes each
 	@.ci/machine-parts
