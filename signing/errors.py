@@ -86,3 +86,9 @@ class RevisionNotExtension(SigningError):
     code = "revision-not-extension"
     vi = "Tệp mới không phải là bản nối tiếp của tệp đã ký."
     en = "The new file does not extend the signed one."
+
+
+class SignedRevisionMissing(SigningError):
+    code = "signed-revision-missing"
+    vi = "Không thể tách riêng bản đã được ký trong ô {field}: chữ ký này không bao trùm một bản trọn vẹn của tệp."
+    en = "The revision signed in {field} cannot be given out: the signature covers no whole revision of the file."
