@@ -15,8 +15,11 @@ NO_CHANGES, FORM_FILLING, ANNOTATIONS = 1, 2, 3
 """The permissions of DocMDP (ISO 32000-2, table 257)."""
 
 _NEVER_CERTIFIED = frozenset(
-    {"annotation-added", "annotation-changed", "annotation-removed", "field-added", "attachment"}
-)
+    {
+        "annotation-added", "annotation-changed", "annotation-removed", "field-added", "field-shown",
+        "signature-field-drawn", "attachment",
+    }
+)  # fmt: skip
 
 WORDS: dict[str, tuple[str, str]] = {
     "long-term-data": ("thêm dữ liệu chứng minh lâu dài", "long-term proof was added"),
@@ -53,6 +56,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "object-unreadable": ("làm hỏng một phần của tài liệu", "a part of the document was made unreadable"),
     "object-stream": ("tráo nơi chứa các đối tượng", "a container of objects was exchanged"),
     "generation": ("thêm bản thứ hai của một đối tượng", "a second generation of an object was added"),
+    "said-twice": (
+        "ghi một khóa hai lần, các phần mềm đọc ra khác nhau",
+        "a key was said twice, so that readers see different things",
+    ),
+    "entry-twice": (
+        "chỉ hai nơi cho một đối tượng, các phần mềm đọc ra khác nhau",
+        "an object was given two places, so that readers see different things",
+    ),
+    "signature-field-drawn": ("vẽ hình vào ô chữ ký chưa ký", "a picture was drawn into a field that nobody signed"),
+    "field-shown": ("cho hiện một ô đang ẩn", "a hidden field was made visible"),
     "form-resources": ("sửa phông hoặc hình của biểu mẫu", "fonts or pictures of the form were changed"),
     "value-picture-differ": ("ô hiện khác với giá trị của nó", "a field shows something else than its value"),
 }
@@ -61,6 +74,8 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def effect_of(change: Change, permission: int | None, locked: Callable[[str], bool]) -> str:
     """What one change means under a permission of DocMDP (None: not certified) and the fields that were locked."""
+    if permission == NO_CHANGES and change.what == "metadata":
+        return "addition"  # it shows nothing, and still it was not permitted (ISO 32000-2, 12.8.2.2)
     match change.kind:
         case "forbidden" | "long_term" | "note":
             return change.kind

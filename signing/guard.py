@@ -10,7 +10,13 @@ from itertools import pairwise
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _LITERAL = re.compile(rb"\((?:\\.|[^\\()])*\)", re.DOTALL)
 _BLANK = b"\r\n\t \x00"
+_NEAR = 4096
+"""Bytes at an edge that are looked at first. A header stands in the first 1024 of every file that is judged."""
+RANGE_MISSES = frozenset({"byte-range-malformed", "gap-not-signature", "range-not-revision", "key-twice"})
+"""Misses after which nobody can say what the signed bytes are."""
+
 MOST_BLANKS = 65536
+"""More than these at a file's end are not read."""
 _END = re.compile(rb"startxref\s+\d+\s+%%EOF")
 
 
@@ -24,7 +30,8 @@ def whole_part(pdf: bytes) -> bytes:
     if end is None:
         return pdf
     junk = len(pdf) - end.end() > MOST_BLANKS or pdf[end.end() :].strip(_BLANK)
-    return pdf[: end.end()] if junk else pdf
+    line = pdf[end.end() : end.end() + 2]  # the end of the last line belongs to what may have been signed
+    return pdf[: end.end() + len(line) - len(line.lstrip(b"\r\n"))] if junk else pdf
 
 
 def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
@@ -41,7 +48,7 @@ def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
     held = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
     if not contents or held.rstrip(b"\x00") != contents.rstrip(b"\x00"):
         return ["gap-not-signature"]
-    if not pdf[:second].rstrip(_BLANK) or not _ends_revision(pdf, second + rest):
+    if not pdf[: min(second, _NEAR)].rstrip(_BLANK) or not _ends_revision(pdf, second + rest):
         return ["range-not-revision"]
     return []
 
@@ -85,4 +92,5 @@ def signature_removed(pdf: bytes, signatures: int) -> bool:
 
 
 def _ends_revision(pdf: bytes, end: int) -> bool:
-    return pdf[:end].rstrip(_BLANK).endswith(b"%%EOF")
+    near = pdf[max(0, end - _NEAR) : end].rstrip(_BLANK)  # the end of a big file, not a copy of all of it
+    return (near if len(near) >= len(b"%%EOF") else pdf[:end].rstrip(_BLANK)).endswith(b"%%EOF")

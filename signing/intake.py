@@ -6,10 +6,13 @@ from signing.errors import NotAPdf, PdfEncrypted, PdfTooComplex, TooLarge
 
 MOST_REVISIONS = 40
 MOST_SIGNATURES = 20
+MOST_CONTENTS = 256 << 10
+"""Bytes of the file that one /Contents may take."""
 
 _HEADER = re.compile(rb"%PDF-[12]\.\d")
 _ENCRYPT = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R\b|<<)")
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[")
+_LONG_CONTENTS = re.compile(rb"/Contents\s*<[0-9A-Fa-f\s]{%d}" % (MOST_CONTENTS - 1))
 _BLANK = b" \t\r\n\x0c\x00"
 
 
@@ -25,10 +28,20 @@ def check_bytes(pdf: bytes, *, limit_mb: int = 50) -> None:
     _check_ends(pdf)
     if _ENCRYPT.search(pdf):
         raise PdfEncrypted()
+    if over := over_limit(pdf):
+        raise PdfTooComplex(what=over)
+
+
+def over_limit(pdf: bytes) -> str | None:
+    """Which limit the raw bytes go beyond: `revisions`, `signatures`, `contents` (one signature too long), or none.
+
+    The cost of a verdict grows with these, so they are counted before any parser meets the file.
+    """
     if pdf.count(b"startxref") > MOST_REVISIONS:
-        raise PdfTooComplex(what="revisions")
+        return "revisions"
     if len(_BYTE_RANGE.findall(pdf)) > MOST_SIGNATURES:
-        raise PdfTooComplex(what="signatures")
+        return "signatures"
+    return "contents" if _LONG_CONTENTS.search(pdf) else None
 
 
 def was_signed(pdf: bytes) -> bool:

@@ -131,7 +131,7 @@ class OfficeMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found: a kebab-case code, and values for the gaps of its sentence (`signing/report.py`).
+    """One thing that a check found: a kebab-case code, and values for the gaps of its sentence (`signing/report/`).
 
     `severity` is `note`, `warning` or `failure`.
     """
@@ -179,6 +179,8 @@ class SignatureReport:
     covers_whole_file: bool
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
+    signed_bytes: int | None = None
+    """Where the signed range ends: that many bytes are the file as signed. None when they are no whole revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +204,37 @@ class Report:
     signatures: tuple[SignatureReport, ...]
     findings: tuple[Finding, ...]
     inputs_sha256: str
+    policy: str | None = None
+    """Which version of the rules judged. None in reports kept from before they named it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A box within which a page looks different: in points, and in pixels of the compared pictures from the upper left.
+
+    `field` is the form field that alone makes the difference there; None when the page itself, or anything else that
+    lies on it, looks different.
+    """
+
+    box: tuple[float, float, float, float]
+    pixels: tuple[int, int, int, int]
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageDifference:
+    """A page (from 0) that looks different in the newest revision; `kind`: `changed`, `added` or `removed`."""
+
+    page: int
+    kind: str
+    areas: tuple[Area, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two revisions look beside each other: only pages that differ, and how many pages nobody looked at."""
+
+    pages_then: int
+    pages_now: int
+    not_compared: int
+    differences: tuple[PageDifference, ...]

@@ -19,7 +19,8 @@ from keys.trust import world_of
 from signing.changes import judged as judged_changes
 from signing.changes import worst as worst_change
 from signing.errors import NotAPdf, PdfTooComplex, TooLarge
-from signing.guard import file_misses, keys_twice, misses, signature_removed, signed_ends, whole_part
+from signing.guard import RANGE_MISSES, file_misses, keys_twice, misses, signature_removed, signed_ends, whole_part
+from signing.intake import over_limit
 from signing.model import (
     DATE_FIELD,
     NUMBER_FIELD,
@@ -32,6 +33,7 @@ from signing.model import (
     TwoSignatures,
     Verdict,
 )
+from signing.shadow import shadow_warnings
 
 if TYPE_CHECKING:
     from signing._pyhanko.judging import Judged, Seen
@@ -63,8 +65,10 @@ def verify_pdf(
     """
     # 1 may it be opened at all
     _require_pdf(pdf)
+    inputs = inputs_digest(at, trust, revocation, office_code)
+    if over := over_limit(pdf):
+        return limited_report(pdf, at=at, what=over, inputs_sha256=inputs)
     # 2 what pyHanko finds in each signature field
-    inputs = _inputs(at, trust, revocation, office_code)
     try:
         seen, hidden = _look(pdf, at, trust, revocation)
     except PdfTooComplex as error:
@@ -73,7 +77,8 @@ def verify_pdf(
     of_file = file_misses(pdf, [one.byte_range for one in seen.judged])
 
     # 4 each signature by itself, and what came after it
-    broken = [[*_misses(pdf, one), *of_file, *hidden] for one in seen.judged]
+    twice = ("key-twice",) if seen.trailer_twice else ()
+    broken = [[*_misses(pdf, one), *of_file, *hidden, *twice] for one in seen.judged]
     covers = _covers(seen.judged, broken)
     signatures = tuple(
         _signature(one, misses_of_one, trust, _changes(one, covers), seen)
@@ -85,6 +90,8 @@ def verify_pdf(
     two = _two_signatures(signatures)
     if signatures and two is TwoSignatures.INCOMPLETE:
         findings.append(Finding("two-signatures-incomplete", "warning"))
+    if signatures:
+        findings += shadow_warnings(whole_part(pdf), shown_otherwise=seen.shown_otherwise, unlisted=seen.unlisted)
     # 6 the sender, beside the verdict
     match = _office_match(signatures, office_code)
     if match is OfficeMatch.MISMATCH:
@@ -105,6 +112,7 @@ def verify_pdf(
         signatures=signatures,
         findings=tuple(findings),
         inputs_sha256=inputs,
+        policy=POLICY,
     )
 
 
@@ -125,6 +133,7 @@ def limited_report(pdf: bytes, *, at: datetime, what: str, inputs_sha256: str = 
         signatures=(),
         findings=(Finding("over-limit", "warning", {"what": what}),),
         inputs_sha256=inputs_sha256,
+        policy=POLICY,
     )
 
 
@@ -168,23 +177,31 @@ def _require_pdf(pdf: bytes) -> None:
         raise NotAPdf
 
 
-def _covers(judged: Sequence["Judged"], broken: Sequence[Sequence[str]]) -> list[int]:
-    """The revisions that a trusted signature of an organisation ends."""
-    return [
-        one.revision
-        for one, misses_of_one in zip(judged, broken, strict=True)
-        if one.kind == "signature" and one.passed and one.intact and not misses_of_one
-        if (certificate := _read(one.certificate)) is not None and certificate.purpose is Purpose.ORGANISATION
-    ]
+def _covers(judged: Sequence["Judged"], broken: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
+    """Where trusted signatures of organisations stand: the revision each ends, its office, its field."""
+    found = []
+    for one, misses_of_one in zip(judged, broken, strict=True):
+        certificate = _read(one.certificate)
+        good = one.kind == "signature" and one.passed and one.intact and not misses_of_one
+        if good and certificate and certificate.purpose is Purpose.ORGANISATION and certificate.office_code:
+            found.append((one.revision, certificate.office_code, one.field))
+    return found
 
 
-def _changes(one: "Judged", covers: Sequence[int]) -> tuple[Change, ...]:
-    """What came after one signature, with its effect on it."""
+def _changes(one: "Judged", covers: Sequence[tuple[int, str, str]]) -> tuple[Change, ...]:
+    """What came after one signature, with its effect on it.
+
+    An addition is covered when the signer's own office signed it later; never the visible field of that very signature.
+    """
+    certificate = _read(one.certificate)
+    office = certificate.office_code if certificate else None
     return judged_changes(
         one.changes,
         permission=one.permission,
         locked=one.locked.__contains__,
-        covered=lambda change: any(revision >= change.revision for revision in covers),
+        covered=lambda change: any(
+            revision >= change.revision and code == office and field != change.field for revision, code, field in covers
+        ),
     )
 
 
@@ -221,7 +238,16 @@ def _signature(
         covers_whole_file=one.whole_file,
         changes=changes,
         findings=tuple(findings),
+        signed_bytes=_signed_bytes(one, broken),
     )
+
+
+def _signed_bytes(one: "Judged", broken: Sequence[str]) -> int | None:
+    """How many bytes are the file as it was signed; None when the range is not whole or those are not the bytes."""
+    whole = one.whole_revision and one.intact and len(one.byte_range) == 4
+    if not whole or RANGE_MISSES.intersection(broken):
+        return None
+    return one.byte_range[2] + one.byte_range[3]
 
 
 def _failures(one: "Judged", broken: Sequence[str], effect: str) -> Iterable[Finding]:
@@ -239,6 +265,10 @@ def _failures(one: "Judged", broken: Sequence[str], effect: str) -> Iterable[Fin
         yield Finding("signature-broken", "failure")
     if not one.whole_revision:
         yield Finding("range-not-revision", "failure")
+    if _revoked_before(one) and one.revocation_known and one.proven_at is not None:
+        yield Finding("failed", "failure", {"sub": "REVOKED"})
+    if _signed_before_it_began(one):
+        yield Finding("failed", "failure", {"sub": "NOT_YET_VALID"})
     if one.failed and one.intact and one.correct:
         yield Finding("failed", "failure", {"sub": one.sub_indication or "–"})
 
@@ -248,18 +278,18 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
         yield Finding("later-addition", "warning")
     if one.trailing:
         yield Finding("unsigned-bytes-in-signature", "warning")
+    if one.enclosed:
+        yield Finding("content-enclosed", "warning")
+    if one.infos != 1:
+        yield Finding("signer-infos", "warning", {"count": str(one.infos)})
     if one.kind == "unsupported":
         yield Finding("signature-unsupported", "warning", {"kind": one.error or "–"})
         return
     if one.error is not None:
         yield Finding("signature-unreadable", "warning", {"why": one.error})
         return
-    if one.enclosed:
-        yield Finding("content-enclosed", "warning")
     if one.disagree:
         yield Finding("algorithms-disagree", "warning")
-    if one.infos != 1:
-        yield Finding("signer-infos", "warning", {"count": str(one.infos)})
     if one.kind == "timestamp":
         if not one.passed and one.intact:
             yield Finding("timestamp-untrusted", "warning")
@@ -268,6 +298,10 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
         yield Finding("not-determined", "warning", {"sub": one.sub_indication or "–"})
     if _revoked_before(one):
         yield Finding("signer-revoked", "warning")
+    if one.future:
+        yield Finding("time-stamp-in-future", "warning")
+    if one.unordered:
+        yield Finding("attributes-unordered", "warning")
     if not one.named_certificate:
         yield Finding("certificate-not-named", "warning")
     if not one.non_repudiation or not one.for_documents:
@@ -279,6 +313,13 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
 def _revoked_before(one: "Judged") -> bool:
     """Whether an answer says revoked at a moment that no proof of time precedes."""
     return one.revoked_at is not None and (one.proven_at is None or one.revoked_at <= one.proven_at)
+
+
+def _signed_before_it_began(one: "Judged") -> bool:
+    certificate = _read(one.certificate)
+    if one.kind != "signature" or certificate is None or one.proven_at is None:
+        return False
+    return one.proven_at < certificate.not_before
 
 
 def _notes(one: "Judged", world: TrustWorld | None, effect: str) -> Iterable[Finding]:
@@ -305,8 +346,10 @@ def _sub_indication(one: "Judged", broken: Sequence[str], effect: str) -> str | 
         return "HASH_FAILURE"
     if one.error is None and not one.correct:
         return "SIG_CRYPTO_FAILURE"
+    if _signed_before_it_began(one):
+        return "NOT_YET_VALID"
     if _revoked_before(one):
-        return one.sub_indication if one.failed else "REVOKED_NO_POE"
+        return "REVOKED" if one.revocation_known and one.proven_at is not None else "REVOKED_NO_POE"
     return one.sub_indication or "SIG_CONSTRAINTS_FAILURE"
 
 
@@ -364,7 +407,7 @@ def _read(der: bytes | None) -> Certificate | None:
         return None  # the signature's own findings already say that it cannot be trusted
 
 
-def _inputs(at: datetime, trust: TrustMaterial, revocation: RevocationData, office_code: str | None) -> str:
+def inputs_digest(at: datetime, trust: TrustMaterial, revocation: RevocationData, office_code: str | None) -> str:
     """A digest of everything besides the file that the report was made from."""
     parts = hashlib.sha256()
     for word in (POLICY, at.astimezone(UTC).isoformat(), office_code or ""):

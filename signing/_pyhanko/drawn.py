@@ -1,28 +1,33 @@
 """What a text field shows, beside what it says: the words that its appearance draws, against its value."""
 
 import re
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 _TEXT = re.compile(rb"\((?:\\.|[^\\()])*\)|<[0-9A-Fa-f\s]*>|/[^\s/<>\[\]()]+|\b(?:Tf|Tj|TJ)\b|['\"]")
 _MAPPED = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(<[0-9A-Fa-f]+>|\[[^\]]*\])?")
+_PICTURE = re.compile(rb"(?:^|\s)(?:Do|BI|sh)(?=\s|$)")
+_MOST_CODES = 200_000
+"""Codes that a font may map; no honest one has more than Unicode's first plane, but a range of four bytes could."""
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
-def differing_fields(reader: PdfFileReader, names: Iterable[str]) -> list[str]:
-    """The text fields among `names` whose appearance draws words that their value does not have."""
-    wanted, found = set(names), []
-    if not wanted:
+def differing_fields(reader: PdfFileReader, names: Iterable[str] | None = None) -> list[str]:
+    """The text fields among `names`, or of all, whose appearance draws words that their value does not have."""
+    wanted, found = None if names is None else set(names), []
+    if wanted is not None and not wanted:
         return []
     try:
         fields = list(_fields(reader.root["/AcroForm"]["/Fields"], ""))
     except (KeyError, TypeError, AttributeError):
         return []
     for name, field in fields:
-        if name in wanted and _differs(field):
+        if (wanted is None or name in wanted) and _differs(field):
             found.append(name)
     return found
 
@@ -42,13 +47,20 @@ def _fields(level: Any, above: str, depth: int = 0) -> Iterable[tuple[str, Any]]
 
 
 def _differs(field: Any) -> bool:
-    """Words that are drawn and are no part of the value. What cannot be decoded is left to the pictures."""
+    """Words that are drawn and are no part of the value. What cannot be decoded is left to the pictures, but a look
+    that cannot even be unpacked is none that an honest program wrote: readers may show anything.
+    """
     try:
         if field.get("/FT", "/Tx") != "/Tx":
             return False
-        value = str(field["/V"])
-        drawn = _drawn(field["/AP"]["/N"])
-    except (KeyError, TypeError, AttributeError, ValueError):
+        value = str(field.get("/V", ""))
+        appearance = field["/AP"]["/N"]
+        if _PICTURE.search(appearance.data):
+            return True  # what a picture shows, no value says
+        drawn = _drawn(appearance)
+    except (zlib.error, PdfError, OverflowError):
+        return True
+    except (LookupError, TypeError, AttributeError, ValueError):
         return False
     if drawn is None:
         return False
@@ -106,9 +118,13 @@ def _decoded(data: bytes, font: Any) -> str:
 def _unicode(cmap: bytes) -> tuple[dict[bytes, str], int]:
     """The table of a ToUnicode map, and how many bytes a code has."""
     table: dict[bytes, str] = {}
+    told = 0
     for kind, body in re.findall(rb"begin(bfchar|bfrange)(.*?)endbf", cmap, re.DOTALL):
         for first, second, third in _MAPPED.findall(body):
             begin = bytes.fromhex(first.decode())
+            told += int(second, 16) - int(first, 16) if kind == b"bfrange" else 1
+            if told > _MOST_CODES:
+                raise OverflowError("codes")
             if kind == b"bfchar":
                 table[begin] = bytes.fromhex(second.decode()).decode("utf-16-be", "replace")
             elif third.startswith(b"<"):

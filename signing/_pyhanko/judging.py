@@ -7,8 +7,9 @@ import asyncio
 import io
 import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from dataclasses import field as made_with
 from datetime import datetime
@@ -55,9 +56,11 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from keys.algorithms import DOCUMENT_USES, digest_good, key_good
+from keys.certificates import issued_by, signed_list, verifies_with
 from keys.model import RevocationData, TrustMaterial
 from signing._pyhanko.drawn import differing_fields
-from signing._pyhanko.mending import Reader, clock_at
+from signing._pyhanko.mending import Reader, clock_at, keys_said_twice
+from signing._pyhanko.places import unlisted_objects
 from signing._pyhanko.revisions import Revisions
 from signing.errors import NotAPdf, PdfEncrypted, PdfTooComplex
 from signing.model import Change
@@ -66,7 +69,10 @@ LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 << 20),
     document_budget=DocumentDecodeBudget(base_allowance=128 << 20, max_ratio=20),
 )
-BROKEN = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RecursionError, PdfError)
+BROKEN = (
+    ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RecursionError, PdfError, zlib.error,
+)  # fmt: skip
+CANNOT_BE_READ = "cannot be read"
 MOST_SIGNATURES = 20
 NEAR = 16
 """Bytes by which `startxref` may miss its section: readers forgive that, and so do honest writers' files."""
@@ -108,10 +114,16 @@ class Judged:
     """Bytes that nobody signed are stored behind the CMS in /Contents."""
     place: int | None = None
     """Where the signature dictionary begins in the file, None when it is no plain object of its own."""
+    future: bool = False
+    """A time stamp tells a moment after that of the judgement."""
+    unordered: bool = False
+    """The signed attributes are not in the order of DER."""
     disagree: bool = False
     """The digest of the signature's algorithm is another one than the digest of the content."""
     declares: bool = True
     """The certificate names a place to ask about its revocation."""
+    revocation_known: bool = False
+    """The answer that says so was signed by the issuer, or for it."""
     revoked_at: datetime | None = None
     """When an answer at hand says that the signer's certificate was revoked."""
     certificate: bytes | None = None
@@ -140,6 +152,12 @@ class Seen:
     """The file carries answers about revocation (a DSS)."""
     views_differ: bool = False
     """Readers of the old and of the new kind of cross-references see different objects."""
+    trailer_twice: bool = False
+    """A trailer says one of its keys twice: readers may begin with different documents."""
+    shown_otherwise: tuple[str, ...] = ()
+    """Text fields that show something else than their value."""
+    unlisted: int = 0
+    """Objects that lie in the file and that no table of it names."""
 
 
 IF_DECLARED = RevocationCheckingPolicy(
@@ -174,7 +192,8 @@ def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: Revocati
     Raises `NotAPdf`, `PdfEncrypted`, `PdfTooComplex`.
     """
     try:
-        reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
+        with keys_said_twice() as twice:
+            reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
         if reader.encrypted:
             raise PdfEncrypted
         fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
@@ -192,7 +211,11 @@ def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: Revocati
         judged, opened = asyncio.run(_judge_all(reader, fields, trust, known, at))
     _follow(reader, revisions, opened, pdf)
     proof = bool(known.known_crls or known.known_ocsps) and "/DSS" in reader.root
-    return Seen(judged, pages, values, revisions.count, proof, revisions.views_differ())
+    seen = Seen(judged, pages, values, revisions.count, proof, revisions.views_differ(), trailer_twice=bool(twice))
+    with suppress(*BROKEN):  # notes beside the verdict: what they cannot read stays without a note
+        seen.shown_otherwise = tuple(differing_fields(reader))
+        seen.unlisted = unlisted_objects(reader, pdf)
+    return seen
 
 
 def _follow(
@@ -292,11 +315,14 @@ async def _judge(
 ) -> tuple[Judged, EmbeddedPdfSignature | None]:
     subfilter = _subfilter(one)
     kind = "timestamp" if subfilter == "/ETSI.RFC3161" else "signature"
+    if subfilter == CANNOT_BE_READ:
+        return Judged(_plain(name), kind, error="PdfReadError"), None
     if subfilter not in ("/ETSI.RFC3161", "/ETSI.CAdES.detached", "/adbe.pkcs7.detached"):
         return Judged(_plain(name), "unsupported", error=_plain(subfilter or "–")), None
     found = Judged(_plain(name), kind, place=_place_of(reader, one), pades=subfilter == "/ETSI.CAdES.detached")
     embedded = None
     try:
+        _read_shape(found, bytes(one["/V"].raw_get("/Contents")))
         embedded = EmbeddedPdfSignature(reader, one, name)
         found.byte_range = tuple(int(n) for n in embedded.byte_range)
         found.contents = bytes(embedded.pkcs7_content)
@@ -324,11 +350,23 @@ def _read_integrity(found: Judged, embedded: EmbeddedPdfSignature) -> None:
     found.whole_file = coverage == "ENTIRE_FILE"
 
 
-def _read_cms(found: Judged, embedded: EmbeddedPdfSignature) -> None:
-    signed = embedded.signed_data
+def _read_shape(found: Judged, contents: bytes) -> None:
+    """What a CMS is made of, before pyHanko looks at it."""
+    signed = cms.ContentInfo.load(contents)["content"]
     found.infos = len(signed["signer_infos"])
     found.enclosed = found.kind == "signature" and signed["encap_content_info"]["content"].native is not None
-    found.trailing = bool(found.contents[_der_length(found.contents) :].strip(b"\x00"))
+    found.trailing = bool(contents[_der_length(contents) :].strip(b"\x00"))
+    attributes = signed["signer_infos"][0]["signed_attrs"] if found.infos else None
+    found.unordered = isinstance(attributes, cms.CMSAttributes) and _unordered(attributes)
+
+
+def _unordered(attributes: cms.CMSAttributes) -> bool:
+    """Whether signed attributes do not stand in the order of DER, so that verifiers disagree about what was signed."""
+    each = [one.dump() for one in attributes]
+    return each != sorted(each)
+
+
+def _read_cms(found: Judged, embedded: EmbeddedPdfSignature) -> None:
     found.disagree = _algorithms_disagree(embedded.signer_info)
     certificate = embedded.signer_cert
     found.certificate = certificate.dump()
@@ -400,8 +438,11 @@ async def _run_process(
     found.sub_indication = None if found.passed else sub.name
     _read_status(found, embedded, result.api_status)
     best = getattr(result, "best_signature_time", None)
-    found.proven_at = best if found.has_timestamp else None
-    found.revoked_at = _revoked_at(embedded.signer_cert, known)
+    # where no time stamp held, the process tells the moment of the judgement instead
+    found.future = any(_token_time(token) > at for token in _stamps(embedded))
+    found.proven_at = best if found.has_timestamp and best is not None and best < at else None
+    issuers = [one for one in (*known.known_certs, *_anchors(trust)) if one.subject == embedded.signer_cert.issuer]
+    found.revoked_at, found.revocation_known = _revoked_at(embedded.signer_cert, known, issuers)
     found.beside = (*found.beside, *(one.dump() for one in known.known_certs))
 
 
@@ -439,28 +480,60 @@ def _read_status(found: Judged, embedded: EmbeddedPdfSignature, status: Any) -> 
     found.correct = not found.failed
 
 
-def _revoked_at(certificate: x509.Certificate, known: LocalKnowledge) -> datetime | None:
-    """When an answer at hand, trusted or not, says that this certificate was revoked.
+def _anchors(trust: TrustMaterial) -> list[x509.Certificate]:
+    return [x509.Certificate.load(anchor.der) for anchor in trust.anchors]
 
-    It can only take confidence away: whether the answer itself is good was the process's question.
+
+def _revoked_at(
+    certificate: x509.Certificate, known: LocalKnowledge, issuers: list[x509.Certificate]
+) -> tuple[datetime | None, bool]:
+    """When an answer at hand says that this certificate was revoked, and whether its issuer's key vouches for that.
+
+    Where the issuer is at hand, an answer that it did not sign says nothing: anybody may append one.
     """
     found: list[datetime] = []
     for container in known.known_ocsps:
-        basic = container.extract_basic_ocsp_response()
-        for one in basic["tbs_response_data"]["responses"] if basic is not None else ():
-            if (
-                one["cert_id"]["serial_number"].native == certificate.serial_number
-                and one["cert_status"].name == "revoked"
-            ):
-                found.append(one["cert_status"].chosen["revocation_time"].native)
+        moment = _revoked_by_answer(certificate, container)
+        if moment is not None and (not issuers or _answer_signed(container, issuers)):
+            found.append(moment)
     for listed in known.known_crls:
-        body = listed.crl_data["tbs_cert_list"]
-        if body["issuer"].dump() != certificate.issuer.dump():
-            continue
-        for entry in body["revoked_certificates"]:
-            if entry["user_certificate"].native == certificate.serial_number:
-                found.append(entry["revocation_date"].native)
-    return min(found, default=None)
+        moment = _revoked_by_list(certificate, listed)
+        if moment is not None and (not issuers or any(signed_list(listed.crl_data.dump(), i.dump()) for i in issuers)):
+            found.append(moment)
+    return min(found, default=None), bool(issuers)
+
+
+def _revoked_by_answer(certificate: x509.Certificate, container: OCSPContainer) -> datetime | None:
+    basic = container.extract_basic_ocsp_response()
+    for one in basic["tbs_response_data"]["responses"] if basic is not None else ():
+        if one["cert_id"]["serial_number"].native == certificate.serial_number and one["cert_status"].name == "revoked":
+            moment: datetime = one["cert_status"].chosen["revocation_time"].native
+            return moment
+    return None
+
+
+def _revoked_by_list(certificate: x509.Certificate, listed: CRLContainer) -> datetime | None:
+    body = listed.crl_data["tbs_cert_list"]
+    if body["issuer"].dump() != certificate.issuer.dump():
+        return None
+    for entry in body["revoked_certificates"]:
+        if entry["user_certificate"].native == certificate.serial_number:
+            moment: datetime = entry["revocation_date"].native
+            return moment
+    return None
+
+
+def _answer_signed(container: OCSPContainer, issuers: list[x509.Certificate]) -> bool:
+    """Whether an OCSP answer was signed by an issuer, or by a certificate in it that the issuer signed."""
+    basic = container.extract_basic_ocsp_response()
+    if basic is None:
+        return False
+    data, signature = basic["tbs_response_data"].dump(), basic["signature"].native
+    digest = basic["signature_algorithm"].hash_algo
+    carried = [one.dump() for one in basic["certs"] or ()]
+    signers = [i.dump() for i in issuers]
+    signers += [one for one in carried if any(issued_by(one, i.dump()) for i in issuers)]
+    return any(verifies_with(one, data, signature, digest) for one in signers)
 
 
 async def _timestamp_status(
@@ -544,6 +617,11 @@ def _stamps(embedded: EmbeddedPdfSignature) -> list[cms.ContentInfo]:
     return [token for a in unsigned if a["type"].native == "signature_time_stamp_token" for token in a["values"]]
 
 
+def _token_time(token: cms.ContentInfo) -> datetime:
+    moment: datetime = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
+    return moment
+
+
 def _leaf_of_token(token: cms.ContentInfo) -> list[bytes]:
     certificate = _signer_of(token["content"])
     return [certificate.dump()] if certificate is not None else []
@@ -560,6 +638,8 @@ def _subfilter(one: Any) -> str | None:
         return str(one["/V"]["/SubFilter"])
     except (KeyError, TypeError, AttributeError):
         return None
+    except BROKEN:
+        return CANNOT_BE_READ
 
 
 def _text_values(reader: PdfFileReader, names: Iterable[str]) -> dict[str, str]:

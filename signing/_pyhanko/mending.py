@@ -2,7 +2,9 @@
 
 Importing this module does it, once, for this process. It is needed for what the room promises: a report that is the
 same for the same inputs (pyHanko asks the machine's clock in four places of the past validation), and an answer in
-time (it reads /Contents one character at a time, and an object stream anew for each object in it).
+time (it reads /Contents one character at a time, and an object stream anew for each object in it). It also keeps the
+first of two equal keys of a dictionary, where other readers keep the last: what it says of that is heard here. Names
+in certificates are compared by their bytes before they are prepared letter by letter, which took half of a check.
 """
 
 import binascii
@@ -14,14 +16,19 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from asn1crypto import x509
+from cryptography.exceptions import InvalidSignature
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import ades
-from pyhanko_certvalidator import context
+from pyhanko_certvalidator import context, sig_validate
 from pyhanko_certvalidator.ltv import ades_past, poe, types
 
+_COMPARED: dict[tuple[bytes, bytes], bool] = {}
+MOST_COMPARED = 4096
+_TWICE: ContextVar[list[str] | None] = ContextVar("twice", default=None)
 _MOMENT: ContextVar[datetime | None] = ContextVar("moment", default=None)
 _BLANKS = bytes.maketrans(b"", b"")
 _CHUNK = 64 * 1024
@@ -37,6 +44,59 @@ def clock_at(moment: datetime) -> Iterator[None]:
         _MOMENT.reset(token)
 
 
+@contextmanager
+def keys_said_twice() -> Iterator[list[str]]:
+    """While this lasts, a list of what pyHanko says of keys that a dictionary holds twice."""
+    heard: list[str] = []
+    token = _TWICE.set(heard)
+    try:
+        yield heard
+    finally:
+        _TWICE.reset(token)
+
+
+class _Heard:
+    """pyHanko's log in the module that reads objects; its word about keys said twice is listened to."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def warning(self, message: str, *arguments: object) -> None:
+        heard = _TWICE.get()
+        if heard is not None and message.startswith("Multiple definitions in dictionary"):
+            heard.append(message)
+        self._log.warning(message, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
+def _validate_raw(*arguments: Any, **named: Any) -> Any:
+    """A key of another kind than the signature is a signature that does not fit, not a broken program."""
+    try:
+        return _validate_raw_as_it_was(*arguments, **named)
+    except AssertionError as error:
+        raise InvalidSignature from error
+
+
+def _same_name(one: x509.Name, other: object) -> bool:
+    """Equal bytes are equal names; only others are prepared for comparison (RFC 4518), once for each pair."""
+    if not isinstance(other, x509.Name):
+        return False
+    pair = one.dump(), other.dump()
+    if pair[0] == pair[1]:
+        return True
+    if pair not in _COMPARED:
+        if len(_COMPARED) > MOST_COMPARED:
+            _COMPARED.clear()
+        _COMPARED[pair] = bool(_name_equal_as_it_was(one, other))
+    return _COMPARED[pair]
+
+
+def _other_name(one: x509.Name, other: object) -> bool:
+    return not _same_name(one, other)
+
+
 class _AnyDatetime(type):
     def __instancecheck__(cls, one: object) -> bool:
         return isinstance(one, datetime)
@@ -49,7 +109,7 @@ class _Handed(datetime, metaclass=_AnyDatetime):
     def now(cls, tz: tzinfo | None = None) -> Any:
         moment = _MOMENT.get()
         if moment is None:
-            return datetime.now(tz)
+            raise RuntimeError("pyHanko asks for the time, and no moment was handed in")
         return moment.astimezone(tz or UTC)
 
 
@@ -117,3 +177,9 @@ class Reader(PdfFileReader):
 for _module in (ades, context, ades_past, poe, types):
     _module.datetime = _Handed  # type: ignore[attr-defined]
 generic.read_hex_string_from_stream = read_hex_string
+_name_equal_as_it_was = x509.Name.__eq__
+x509.Name.__eq__ = _same_name
+x509.Name.__ne__ = _other_name
+generic.logger = _Heard(generic.logger)  # type: ignore[assignment]
+_validate_raw_as_it_was = sig_validate._validate_raw
+sig_validate._validate_raw = _validate_raw

@@ -7,14 +7,16 @@ signature, structure, …); a change is judged for every use that the object has
 Only what can be explained as harmless gets a harmless name; everything else is a change of content (signing page §3.8).
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from signing._pyhanko.mending import keys_said_twice
 from signing.model import Change
 
 Ref = tuple[int, int]
@@ -46,9 +48,13 @@ _BACKWARDS = frozenset({"/Parent", "/P", "/Pg", "/Obj", "/Prev", "/IRT", "/Popup
 _LINKED = frozenset({"structure", "aside", "names", "action", "annotation-part", "field-part", "catalog", "layers"})
 _FILLED = frozenset({"/V", "/AP", "/AS", "/DA", "/M", "/MK", "/DV", "/RV", "/I", "/TI", "/Q", "/DS"})
 _SIGNED = _FILLED | {"/F", "/Ff", "/SV", "/Lock", "/NM", "/P", "/Contents"}
-_FORM_HARMLESS = frozenset({"/SigFlags", "/NeedAppearances", "/DA", "/Q", "/CO"})
+_FORM_HARMLESS = frozenset({"/SigFlags", "/CO"})
+_OWN_WORDS = frozenset({"dss", "metadata", "signature"})
+"""Where a key said twice changes nothing that is shown; for signatures the guard asks about the keys that matter."""
 _READ_ONLY = 1
+_HIDDEN, _PRINT, _NO_VIEW = 2, 4, 32
 _NUMBERS = (int, float, Decimal)
+_LENGTH = re.compile(rb"/Length\s+(\d+)\s+(\d+)\s+R\b")
 _STRINGS = (generic.TextStringObject, generic.ByteStringObject)
 _MOST_OBJECTS = 400_000
 
@@ -79,6 +85,7 @@ class Revisions:
     def __init__(self, reader: PdfFileReader) -> None:
         self._reader: Any = reader
         self._read: dict[tuple[Ref, Any], Any] = {}
+        self._twice: set[tuple[Ref, Any]] = set()
         self._found: dict[int, list[Change]] = {}
 
     @property
@@ -120,6 +127,8 @@ class Revisions:
         judge = _Judge(self, graph, n, found)
         again = False
         containers, numbers = self._containers(n), {number for number, _ in graph.uses}
+        if self.entries_twice(n + 1):
+            found.append(Change("entry-twice", "forbidden", n + 1))
         for ref in touched:
             old, new = self.at(ref, n), self.at(ref, n + 1)
             if _same(old, new):
@@ -138,6 +147,8 @@ class Revisions:
             for use in list(graph.uses.get(ref, {}).values()):
                 self._walk(graph, [(new, use)], n + 1)
         self._walk_trailer(graph, n + 1)
+        if any(self.said_twice(ref, n + 1) and set(graph.uses.get(ref, ())) - _OWN_WORDS for ref in touched):
+            found.append(Change("said-twice", "forbidden", n + 1))
         if again:
             found.append(Change("written-again", "note", n + 1))
         furniture = self._furniture(n + 1)
@@ -169,15 +180,57 @@ class Revisions:
         place = self._reader.xrefs.get_historical_ref(reference, n)
         if place is None:
             return None
-        # an object in an object stream depends on the revision of that stream, too
-        known = (ref, place if isinstance(place, int) else (place, n))
+        known = self._place(ref, place, n)
         if known not in self._read:
-            try:
-                value = self._reader.get_object(reference, n, transparent_decrypt=False)
-            except Exception:
-                value = UNREADABLE  # whatever the parser stumbles over, the object cannot be shown
+            with keys_said_twice() as twice:
+                try:
+                    value = self._reader.get_object(reference, n, transparent_decrypt=False)
+                except Exception:
+                    value = UNREADABLE  # whatever the parser stumbles over, the object cannot be shown
+            if twice:
+                self._twice.add(known)
             self._read[known] = None if isinstance(value, generic.NullObject) else value
         return self._read[known]
+
+    def _place(self, ref: Ref, place: Any, n: int) -> tuple[Ref, Any]:
+        # an object in an object stream depends on the revision of that stream, too
+        return ref, place if isinstance(place, int) else (place, n)
+
+    def said_twice(self, ref: Ref, n: int) -> bool:
+        """Whether a dictionary in the object says one key twice: readers differ in which of the two they take."""
+        self.at(ref, n)
+        place = self._reader.xrefs.get_historical_ref(generic.Reference(*ref, pdf=self._reader), n)
+        return place is not None and self._place(ref, place, n) in self._twice
+
+    def entries_twice(self, n: int) -> bool:
+        """Whether the classic cross-reference table of a revision names one object twice."""
+        data = self._reader.stream.getvalue()
+        start = self._reader.xrefs.get_startxref_for_revision(n)
+        begin = data.find(b"xref", max(start - 4, 0), start + 64)
+        if begin < 0:
+            return False
+        words = data[begin + 4 : data.find(b"trailer", begin)].split()
+        seen: set[int] = set()
+        while len(words) >= 2 and words[0].isdigit() and words[1].isdigit():
+            first, count = int(words[0]), int(words[1])
+            if count > len(words):
+                return False
+            numbers = set(range(first, first + count))
+            if numbers & seen:
+                return True
+            seen |= numbers
+            words = words[2 + 3 * count :]
+        return False
+
+    def length_of(self, ref: Ref, n: int) -> Ref | None:
+        """The object that a stream names as its /Length, which its value no longer tells."""
+        place = self._reader.xrefs.get_historical_ref(generic.Reference(*ref, pdf=self._reader), n)
+        if not isinstance(place, int):
+            return None
+        data = self._reader.stream.getvalue()
+        head = data[place : data.find(b"stream", place)]
+        named = _LENGTH.search(head)
+        return (int(named.group(1)), int(named.group(2))) if named else None
 
     def resolved(self, value: Any, n: int) -> Any:
         """The value behind a reference, as of revision n."""
@@ -240,6 +293,9 @@ class Revisions:
                     continue
                 known[use.kind] = use = _Use(use.kind, use.page, use.field)
                 value = self.resolved(value, n)
+                streams = value is UNREADABLE or isinstance(value, generic.StreamObject)
+                if streams and (length := self.length_of(ref, n)):
+                    graph.uses.setdefault(length, {}).setdefault(use.kind, use)
             waiting.extend(self._below(graph, value, use, n))
 
     def _use_of_page(self, graph: _Graph, ref: Ref, use: _Use) -> _Use:
@@ -339,6 +395,7 @@ class _Judge:
 
     def __init__(self, revisions: Revisions, graph: _Graph, n: int, found: list[Change]) -> None:
         self._r, self._graph, self._n, self._found = revisions, graph, n, found
+        self._said: dict[tuple[str, str, str | None, str | None], int] = {}
 
     def trailer(self, old: Any, new: Any) -> None:
         """Another catalog or another encryption is another document."""
@@ -506,8 +563,10 @@ class _Judge:
             self._say("field-added", "addition", use, self._r.full_name(value, self._n + 1))  # it was on no page
         elif self._r.is_widget(value, self._n + 1):
             self._new_field(_Use("annotation", use.page, self._r.full_name(value, self._n + 1)), one, value)
-        elif self._subtype(value) != "/Popup":
-            self._say("annotation-added", "addition", use, self._subtype(value))
+        else:
+            # a note's window is drawn by the reader itself, unless it brings a picture
+            drawn = self._subtype(value) != "/Popup" or "/AP" in value
+            self._say("annotation-added", "addition" if drawn else "unseen", use, self._subtype(value))
 
     def _new_field(self, use: _Use, one: Any, value: Any) -> None:
         """A widget that a page or a form shows for the first time; of a field that was there it is no new one."""
@@ -526,16 +585,16 @@ class _Judge:
         signature = self._r.inherited(value, "/V", self._n + 1)
         return bool(self._r.get(signature, "/SubFilter", self._n + 1) == "/ETSI.RFC3161")
 
-    def _seen(self, value: Any) -> bool:
+    def _seen(self, value: Any, n: int | None = None) -> bool:
         """Whether a widget shows anything: a box with an area, not hidden."""
+        n = self._n + 1 if n is None else n
         try:
-            x1, y1, x2, y2 = (
-                float(self._r.resolved(v, self._n + 1)) for v in _items(self._r.get(value, "/Rect", self._n + 1))
-            )
-            flags = int(self._r.get(value, "/F", self._n + 1) or 0)
+            x1, y1, x2, y2 = self._box(value, n)
+            flags = int(self._r.get(value, "/F", n) or 0)
         except (TypeError, ValueError):
             return True
-        return abs(x2 - x1) > 0.5 and abs(y2 - y1) > 0.5 and not flags & 0b100010
+        hidden = flags & _HIDDEN or (flags & _NO_VIEW and not flags & _PRINT)
+        return abs(x2 - x1) > 0.5 and abs(y2 - y1) > 0.5 and not hidden
 
     def _annotation(self, use: _Use, old: Any, new: Any) -> None:
         if _absent(new):
@@ -566,6 +625,10 @@ class _Judge:
                 self._form_resources(use, self._at_old(before), self._at_new(after))
             elif key == "/XFA":
                 self._say("action", "forbidden", use, key)
+            elif key == "/NeedAppearances" and not self._at_new(after):
+                continue  # it was asked to draw fields anew, and is no longer
+            elif key in ("/DA", "/Q") and before is None:
+                continue  # a form that had no fields with text gets its defaults
             elif key not in _FORM_HARMLESS:
                 self._say("form", "addition", use, key)
 
@@ -619,6 +682,8 @@ class _Judge:
         pointed = _ref(_raw(new, "/V"))
         if pointed is not None and not _absent(self._r.at(pointed, self._n)):
             self._say("signature-changed", "forbidden", use, use.field)  # it points at a signature made before
+        if self._r.inherited(new, "/V", self._n + 1) is None and keys - {"/P", "/M", "/NM"}:
+            self._say("signature-field-drawn", "addition", use, use.field)  # it looks signed and is not
         if self._r.inherited(new, "/V", self._n + 1) is not None:
             stamp = self._timestamp(new)
             self._say(
@@ -634,6 +699,8 @@ class _Judge:
             self._say("action", "forbidden", use, use.field)
         if "/Kids" in keys or "/Parent" in keys:
             self._say("form", "addition", use, use.field)
+        if "/F" in keys and self._seen(new) and not self._seen(old, self._n):
+            self._say("field-shown", "addition", use, use.field)
         if keys & (_FILLED | {"/Ff", "/F", "/MaxLen", "/Opt", "/TU"}):
             self._filled(use)
 
@@ -731,9 +798,15 @@ class _Judge:
         return _deep_same(self._r, one, self._n, other, self._n + 1, set())
 
     def _say(self, what: str, kind: str, use: _Use, detail: str | None = None) -> None:
-        change = Change(what, kind, self._n + 1, use.page, use.field, str(detail) if detail is not None else None)
-        if change not in self._found:
-            self._found.append(change)
+        told = str(detail) if detail is not None else None
+        known = (what, kind, use.field, told)
+        if known in self._said:
+            if use.page is not None and self._found[self._said[known]].page is None:
+                self._found[self._said[known]] = replace(self._found[self._said[known]], page=use.page)
+            if use.field is not None or use.page == self._found[self._said[known]].page:
+                return  # a field and its annotation are one thing
+        self._said[known] = len(self._found)
+        self._found.append(Change(what, kind, self._n + 1, use.page, use.field, told))
 
 
 # -- values --

@@ -201,6 +201,7 @@ def test_no_query_brings_the_service_down(api_service, query):
 
 FORMS = {
     "/login": ["login", "next"], "/language": ["language", "back"], "/logout": [], "/verify": ["file"],
+    "/verify/report": ["report", "seal", "form", "name"],
     "/documents/new": ["signer", "type", "subject", "urgency", "secrecy", "not_classified", "file"],
     "/documents/{draft}/edit": ["subject", "type", "signer", "version"],
     "/documents/{draft}/places": ["number_left", "number_page", "date_bottom", "seal_width"],

@@ -32,7 +32,8 @@ PUBLIC = {
     ("POST", "/api/v1/session"), ("POST", "/api/v1/verify"), ("GET", "/api/v1/ledger/checkpoint"),
     ("GET", "/api/v1/problems"), ("GET", "/api/v1/limits"), ("GET", "/api/v1/openapi.json"),
     ("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("POST", "/language"),
-    ("GET", "/verify"), ("POST", "/verify"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
+    ("GET", "/verify"), ("POST", "/verify"), ("POST", "/verify/report"),
+    ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
 }  # fmt: skip
 """All that a visitor may call (exchange page §11.2, and the pages without an account)."""
 

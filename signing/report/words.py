@@ -1,23 +1,7 @@
-"""A report in JSON, and in sentences: every finding has one in Vietnamese and one in English."""
-
-import json
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
-
-import rfc8785
+"""A report in sentences: each reason has one in Vietnamese and one in English and, where there is one, what to do."""
 
 from signing.changes import change_sentence
-from signing.model import (
-    Change,
-    Finding,
-    Indication,
-    OfficeMatch,
-    Report,
-    SignatureReport,
-    TwoSignatures,
-    Verdict,
-)
+from signing.model import Finding, Report, SignatureReport, Verdict
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     Verdict.VALID: (
@@ -80,6 +64,25 @@ REASONS: dict[str, tuple[str, str]] = {
     "REVOKED": ("chứng thư đã bị thu hồi trước khi ký", "the certificate was revoked before signing"),
     "EXPIRED": ("chứng thư đã hết hạn khi ký", "the certificate had expired when it signed"),
     "NOT_YET_VALID": ("chứng thư chưa có hiệu lực khi ký", "the certificate was not yet valid when it signed"),
+    "FORMAT_FAILURE": (
+        "chữ ký hoặc tệp không đúng cấu trúc, hoặc tệp bị thay đổi sau khi ký",
+        "the signature or the file is malformed, or the file was changed after signing",
+    ),
+    "HASH_FAILURE": ("nội dung đã bị sửa sau khi ký", "the content was changed after signing"),
+    "SIG_CRYPTO_FAILURE": (
+        "chữ ký không khớp với chứng thư của người ký",
+        "the signature does not match the signer's certificate",
+    ),
+    "SIGNED_DATA_NOT_FOUND": ("không tìm thấy nội dung được ký", "what was signed cannot be found"),
+    "POLICY_PROCESSING_ERROR": (
+        "tệp vượt quá những gì chương trình kiểm tra được",
+        "the file goes beyond what this program can check",
+    ),
+    "SIGNATURE_POLICY_NOT_AVAILABLE": (
+        "chữ ký viện dẫn một chính sách ký không có ở đây",
+        "the signature refers to a signature policy that is not at hand",
+    ),
+    "GENERIC": ("có lý do khác, xem phần dưới", "for another reason, see below"),
 }
 """What the sub-indications of EN 319 102-1 mean to a clerk."""
 
@@ -174,6 +177,14 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "Tệp vượt giới hạn kiểm tra ({what}), nên không kết luận được.",
         "The file goes beyond what is checked ({what}), so nothing is concluded.",
     ),
+    "attributes-unordered": (
+        "Phần được ký của chữ ký không theo đúng thứ tự chuẩn, nên các phần mềm kiểm tra khác nhau.",
+        "The signed attributes are not in the standard's order, so that verifiers disagree.",
+    ),
+    "time-stamp-in-future": (
+        "Dấu thời gian ghi một thời điểm sau lúc kiểm tra.",
+        "The time stamp tells a moment after that of the check.",
+    ),
     "later-part-unreadable": (
         "Phần được thêm vào sau chữ ký không đọc được.",
         "The part that was added after the signature cannot be read.",
@@ -202,7 +213,178 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "This is a trial certificate (chứng thư thử nghiệm), without legal force.",
     ),
     "other-trust-world": ("Không phải chứng thư công vụ.", "Not a public-duty certificate."),
+    "shadow-hidden-text": (
+        "Trang {pages}: có chữ bị thứ khác che kín, gỡ lớp che là chữ hiện ra.",
+        "Page {pages}: text lies wholly under something else and would show if that went away.",
+    ),
+    "shadow-second-document": (
+        "Tệp mang theo trang không được hiển thị ({count} phần), có thể bị tráo vào sau khi ký.",
+        "The file carries pages that are not shown ({count} parts) and could be switched in after signing.",
+    ),
+    "shadow-unlisted-objects": (
+        "Tệp mang theo {count} phần không có trong mục lục của tệp, có thể bị tráo vào sau khi ký.",
+        "The file carries {count} parts that none of its tables names and that could be switched in after signing.",
+    ),
+    "shadow-fields-stacked": (
+        "Trang {pages}: có ô nhập liệu nằm chồng lên ô khác, gỡ ô trên là nội dung khác hiện ra.",
+        "Page {pages}: form fields lie on top of each other; without the upper one something else would show.",
+    ),
+    "shadow-field-off-page": (
+        "Biểu mẫu có {count} ô có hình sẵn nhưng không nằm trên trang nào.",
+        "The form has {count} fields with a picture that lie on no page.",
+    ),
+    "shadow-value-differs": (
+        "Ô {fields} hiện nội dung khác với giá trị được lưu.",
+        "The field {fields} shows something else than the value it holds.",
+    ),
+    "shadow-font-names": (
+        "Phông chữ {fonts} có tên không khớp nhau giữa các phần, có thể đã được làm riêng để tráo chữ.",
+        "The font {fonts} has different names in its parts and may be made for exchanging letters.",
+    ),
+    "shadow-font-missing": (
+        "Ô nhập liệu dùng phông chữ không kèm theo tệp ({fonts}), chữ có thể hiện khác đi.",
+        "Form fields use fonts that are not in the file ({fonts}); the text may come to look different.",
+    ),
 }
+
+
+_RESEND = (
+    "Không dùng tệp này; hãy đề nghị nơi gửi gửi lại tệp gốc.",
+    "Do not use this file; ask the sender for the original.",
+)
+_SIGN_AGAIN = (
+    "Đề nghị nơi gửi ký lại bằng phần mềm tạo chữ ký theo chuẩn PAdES.",
+    "Ask the sender to sign again with a program that makes PAdES signatures.",
+)
+_ASK_LATER = (
+    "Kiểm tra lại khi có mạng, hoặc nhờ quản trị hệ thống nhập danh sách thu hồi (CRL) của nơi cấp.",
+    "Check again when there is a connection, or have an administrator import the issuer's revocation list (CRL).",
+)
+_ADD_ROOT = (
+    "Nếu tin cậy nơi cấp, hãy nhờ quản trị hệ thống đối chiếu dấu vân tay, nhập chứng thư gốc của họ rồi kiểm tra lại.",
+    "If you trust the issuer, have an administrator compare the fingerprint and import their root, then check again.",
+)
+_PROOF_OF_TIME = (
+    "Đề nghị nơi gửi cung cấp bản có dấu thời gian, hoặc ký lại bằng chứng thư còn hiệu lực.",
+    "Ask the sender for a copy with a time stamp, or to sign again with a certificate that is still valid.",
+)
+_GOOD_CERTIFICATE = (
+    "Đề nghị nơi gửi ký lại bằng chứng thư đang có hiệu lực.",
+    "Ask the sender to sign again with a certificate that is in force.",
+)
+_ASK_BY_ANOTHER_WAY = (
+    "Hãy xác nhận với nơi gửi qua một kênh liên lạc đã biết trước khi xử lý.",
+    "Ask the sender through a channel that you know already before you act on it.",
+)
+_COMPARE_CONTENT = (
+    "Đối chiếu nội dung với nơi gửi bằng cách khác trước khi dùng; tải bản đã ký và giữ lại.",
+    "Compare the content with the sender in another way before you rely on it, and keep the revision as signed.",
+)
+_STRONGER = (
+    "Đề nghị nơi gửi ký lại bằng SHA-256 trở lên và khóa đủ mạnh.",
+    "Ask the sender to sign again with SHA-256 or better and a strong key.",
+)
+_RIGHT_USE = (
+    "Đề nghị nơi gửi ký lại bằng chứng thư dành cho việc ký văn bản.",
+    "Ask the sender to sign again with a certificate meant for signing documents.",
+)
+
+ADVICE: dict[str, tuple[str, str]] = {
+    "signature-missing": (
+        "Không xử lý như văn bản đã ký; hãy đề nghị nơi gửi gửi bản đã ký số.",
+        "Do not treat it as signed; ask the sender for the signed file.",
+    ),
+    "signature-removed": _RESEND,
+    "two-signatures-incomplete": (
+        "Chờ cơ quan ký số và phát hành, hoặc hỏi nơi gửi.",
+        "Wait until the organisation has signed and issued it, or ask the sender.",
+    ),
+    "office-mismatch": _ASK_BY_ANOTHER_WAY,
+    "byte-range-malformed": _RESEND,
+    "gap-not-signature": _RESEND,
+    "range-not-revision": _RESEND,
+    "bytes-after-end": _RESEND,
+    "ranges-overlap": _RESEND,
+    "signature-unreadable": _SIGN_AGAIN,
+    "signature-unsupported": _SIGN_AGAIN,
+    "content-changed": _RESEND,
+    "signature-broken": _RESEND,
+    "forbidden-change": _RESEND,
+    "later-addition": (
+        "Xem phần bổ sung nêu dưới đây: chữ ký này chỉ có giá trị với nội dung trước khi bổ sung.",
+        "Look at the additions listed below: this signature only stands for what was there before them.",
+    ),
+    "unsigned-bytes-in-signature": _SIGN_AGAIN,
+    "content-enclosed": _SIGN_AGAIN,
+    "signer-infos": _SIGN_AGAIN,
+    "algorithms-disagree": _SIGN_AGAIN,
+    "no-revocation-source": (
+        "Với văn bản quan trọng, hãy hỏi nơi cấp chứng thư.",
+        "If the document matters, ask the issuer of the certificate.",
+    ),
+    "views-differ": _RESEND,
+    "key-twice": _RESEND,
+    "signer-revoked": (
+        "Hỏi nơi gửi vì sao chứng thư bị thu hồi và đề nghị ký lại bằng chứng thư đang có hiệu lực.",
+        "Ask the sender why it was revoked, and to sign again with a certificate that is in force.",
+    ),
+    "over-limit": (
+        "Đề nghị nơi gửi xuất lại tệp gọn hơn và ký lại.",
+        "Ask the sender to export a simpler file and sign it again.",
+    ),
+    "later-part-unreadable": _RESEND,
+    "no-time-stamp": (
+        "Nếu phải lưu lâu dài, hãy đề nghị nơi gửi ký kèm dấu thời gian.",
+        "If it has to be kept for long, ask the sender to sign with a time stamp.",
+    ),
+    "weak-algorithm": _STRONGER,
+    "certificate-not-named": _SIGN_AGAIN,
+    "key-usage-wrong": _RIGHT_USE,
+    "timestamp-untrusted": _ADD_ROOT,
+    "pilot-certificate": (
+        "Không dùng văn bản này làm căn cứ thực hiện.",
+        "Do not act on this document.",
+    ),
+    "other-trust-world": (
+        "Xem loại văn bản này có bắt buộc dùng chứng thư công vụ hay không.",
+        "See whether this kind of document must be signed with a public-duty certificate.",
+    ),
+    "shadow-hidden-text": _COMPARE_CONTENT,
+    "shadow-second-document": _COMPARE_CONTENT,
+    "shadow-unlisted-objects": _COMPARE_CONTENT,
+    "shadow-fields-stacked": _COMPARE_CONTENT,
+    "shadow-field-off-page": _COMPARE_CONTENT,
+    "shadow-value-differs": _COMPARE_CONTENT,
+    "shadow-font-names": _COMPARE_CONTENT,
+    "shadow-font-missing": _COMPARE_CONTENT,
+}
+"""What a clerk can do about a finding. Not every finding asks for something."""
+
+REASON_ADVICE: dict[str, tuple[str, str]] = {
+    "TRY_LATER": _ASK_LATER,
+    "NO_CERTIFICATE_CHAIN_FOUND": _ADD_ROOT,
+    "CERTIFICATE_CHAIN_GENERAL_FAILURE": _ASK_LATER,
+    "CHAIN_CONSTRAINTS_FAILURE": _RIGHT_USE,
+    "OUT_OF_BOUNDS_NO_POE": _PROOF_OF_TIME,
+    "OUT_OF_BOUNDS_NOT_REVOKED": _PROOF_OF_TIME,
+    "REVOKED_NO_POE": _PROOF_OF_TIME,
+    "REVOKED_CA_NO_POE": _GOOD_CERTIFICATE,
+    "REVOCATION_OUT_OF_BOUNDS_NO_POE": _ASK_LATER,
+    "CRYPTO_CONSTRAINTS_FAILURE": _STRONGER,
+    "CRYPTO_CONSTRAINTS_FAILURE_NO_POE": _PROOF_OF_TIME,
+    "NO_POE": _PROOF_OF_TIME,
+    "SIG_CONSTRAINTS_FAILURE": _SIGN_AGAIN,
+    "TIMESTAMP_ORDER_FAILURE": _SIGN_AGAIN,
+    "NO_SIGNING_CERTIFICATE_FOUND": _SIGN_AGAIN,
+    "REVOKED": _GOOD_CERTIFICATE,
+    "EXPIRED": _GOOD_CERTIFICATE,
+    "NOT_YET_VALID": _GOOD_CERTIFICATE,
+    "FORMAT_FAILURE": _RESEND,
+    "HASH_FAILURE": _RESEND,
+    "SIG_CRYPTO_FAILURE": _RESEND,
+    "SIGNED_DATA_NOT_FOUND": _RESEND,
+}
+"""The same for the sub-indications that `not-determined` and `failed` name."""
 
 
 def finding_sentence(finding: Finding, language: str) -> str:
@@ -212,6 +394,12 @@ def finding_sentence(finding: Finding, language: str) -> str:
     if "sub" in gaps:
         gaps["sub"] = REASONS.get(gaps["sub"], (gaps["sub"], gaps["sub"]))[here]
     return FINDINGS[finding.code][here].format(**gaps)
+
+
+def finding_advice(finding: Finding, language: str) -> str | None:
+    """What to do about a finding, in words; None where there is nothing to do."""
+    found = REASON_ADVICE.get(finding.gaps.get("sub", "")) or ADVICE.get(finding.code)
+    return found[0 if language == "vi" else 1] if found else None
 
 
 def sentences(report: Report, language: str) -> list[str]:
@@ -225,53 +413,3 @@ def signature_sentences(signature: SignatureReport, language: str) -> list[str]:
     found = [finding_sentence(finding, language) for finding in signature.findings]
     shown = [change for change in signature.changes if change.kind not in ("long_term", "note")]
     return found + [change_sentence(change, language) for change in shown]
-
-
-def report_json(report: Report) -> bytes:
-    """The report as canonical JSON (RFC 8785): the same report gives the same bytes."""
-    return rfc8785.dumps(_plain(asdict(report)))
-
-
-def report_from_json(body: bytes) -> Report:
-    """The report that `report_json` wrote."""
-    values: dict[str, Any] = json.loads(body)
-    return Report(
-        **values
-        | {
-            "at": _moment(values["at"]),
-            "verdict": Verdict(values["verdict"]),
-            "indication": Indication(values["indication"]) if values["indication"] else None,
-            "two_signatures": TwoSignatures(values["two_signatures"]),
-            "office_match": OfficeMatch(values["office_match"]),
-            "signatures": tuple(_signature(one) for one in values["signatures"]),
-            "findings": tuple(Finding(**one) for one in values["findings"]),
-        }
-    )
-
-
-def _signature(values: dict[str, Any]) -> SignatureReport:
-    return SignatureReport(
-        **values
-        | {
-            "verdict": Verdict(values["verdict"]),
-            "indication": Indication(values["indication"]),
-            "claimed_at": _moment(values["claimed_at"]),
-            "proven_at": _moment(values["proven_at"]),
-            "changes": tuple(Change(**one) for one in values["changes"]),
-            "findings": tuple(Finding(**one) for one in values["findings"]),
-        }
-    )
-
-
-def _moment(text: str | None) -> Any:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
