@@ -21,6 +21,7 @@ from exchange.acts.signature import (
     MadeSignature,
     SignedFile,
     check_file,
+    check_kept,
     complete_signature,
     make_signature,
 )
@@ -449,6 +450,22 @@ def complete(parts: Parts, caller: Caller, asked: Asked, delivery: str, version:
 def verify(parts: Parts, pdf: bytes) -> Report:
     """The verdict on any PDF; nothing is kept."""
     return check_file(parts.tools(), pdf, office_code=None, at=parts.now())[0]
+
+
+def verify_kept(parts: Parts, caller: Caller, sha256: str) -> tuple[Report, StoredReport]:
+    """The verdict on a file of the caller's office, kept as evidence; any other is `NotFound`, the same as none."""
+    with parts.read() as reading:
+        found = reading.exchange.file_of_office(caller.actor.office, sha256)
+        kept = reading.exchange.newest_report(sha256, parts.now() - SHOWN_AGAIN)
+    if found is None:
+        raise NotFound
+    file, sender = found
+    pdf = parts.blobs.get(file.sha256)
+    report, stored = check_kept(parts.tools(), pdf, office_code=sender, at=parts.now(), kept=kept)
+    if stored != kept:
+        with parts.write() as writing:
+            writing.tx.store.add_report(stored)
+    return report, stored
 
 
 def evidence_pack(parts: Parts, caller: Caller, document: str) -> bytes:

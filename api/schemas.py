@@ -1,6 +1,5 @@
 """JSON in and out of `/api/v1`: what requests may hold (checked), and how values are written in answers."""
 
-import json
 from datetime import date as Day
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -27,6 +26,7 @@ from exchange.rules.model import (
     Urgency,
 )
 from signing.model import Place, Places, Report
+from signing.report import explained, sentences
 
 Json = dict[str, Any]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -72,6 +72,12 @@ class NewUpload(Body):
     size: Annotated[int, Field(ge=0, le=2**53 - 1)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     media_type: str = "application/pdf"
+
+
+class ByDigest(Body):
+    """A file that is here already, by the SHA-256 of its bytes."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PlaceIn(Body):
@@ -323,10 +329,9 @@ def assignment_json(assignment: Assignment) -> Json:
     }  # fmt: skip
 
 
-def full_report(body: bytes) -> Json:
-    """A whole report from its canonical bytes."""
-    told: Json = json.loads(body)
-    return told
+def full_report(report: Report, language: str) -> Json:
+    """A whole report, in words too: its `sentences`, and beside each finding its `sentence` and `advice`."""
+    return explained(report, language) | {"sentences": sentences(report, language)}
 
 
 def json_response(told: Json) -> Response:
@@ -342,6 +347,11 @@ def pdf_response(data: bytes, file: FileRef) -> Response:
 def zip_response(data: bytes, name: str) -> Response:
     """A pack to keep."""
     return _download(data, "application/zip", name, None)
+
+
+def file_response(data: bytes, media_type: str, name: str) -> Response:
+    """Bytes to keep under a name, never opened as a page of this service."""
+    return _download(data, media_type, name, None)
 
 
 def _download(data: bytes, media_type: str, name: str, sha256: str | None) -> Response:

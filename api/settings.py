@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     outgoing_allowed: list[str] = Field(
         default=[], description="host:port pairs that may be asked for time stamps, CRL and OCSP; nothing else is."
     )
+    outgoing_private: list[str] = Field(
+        default=[], description="Those of them whose name may lead to an address inside the own network."
+    )
     session_idle_minutes: int = Field(default=30, ge=1, description="A session ends after this long without a request.")
     session_hours: int = Field(default=10, ge=1, description="A session ends after this long in any case.")
     sandbox_workers: int = Field(default=2, ge=1, description="Limited processes that may open PDFs at the same time.")

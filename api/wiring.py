@@ -23,7 +23,7 @@ from api import tables
 from api.engine import DbosQueue, job_client
 from api.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused
 from api.idempotency import Answer, Asked
-from api.outgoing import Outgoing
+from api.outgoing import Outgoing, WithinBudget
 from api.settings import Settings
 from api.store import AccountStore
 from exchange.acts.tools import Tools
@@ -136,7 +136,7 @@ class Parts:
             cpu_seconds=settings.sandbox_seconds,
             wall_seconds=settings.sandbox_seconds,
         )
-        self.revocation: RevocationSource = OnlineRevocation(outgoing)
+        self.revocation: RevocationSource = WithinBudget(OnlineRevocation(outgoing), outgoing)
         self.master_key = _kept_secret(settings.data / "secrets" / "master.key", new_master)
         self.log_key = Ed25519PrivateKey.from_private_bytes(
             _kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
@@ -258,7 +258,8 @@ class _NoTsa:
 def build_parts(settings: Settings) -> Parts:
     """The running parts that the settings ask for; makes the data folder and its secrets on the first start."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Parts(settings, Database(settings.database), _blobs(settings), Outgoing(settings.outgoing_allowed))
+    outgoing = Outgoing(settings.outgoing_allowed, settings.outgoing_private)
+    return Parts(settings, Database(settings.database), _blobs(settings), outgoing)
 
 
 def _blobs(settings: Settings) -> Blobs:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
@@ -30,6 +30,8 @@ BROKEN = (
     x509.UnsupportedGeneralNameType,
 )
 """All that cryptography raises over bytes that are not what they should be."""
+
+_DIGESTS: dict[str, type[HashAlgorithm]] = {"sha1": SHA1, "sha256": SHA256, "sha384": SHA384, "sha512": SHA512}
 
 OFFICE_WORDS = re.compile(
     r"^(ubnd|hđnd|ủy ban|uỷ ban|hội đồng|sở|phòng|ban|bộ|cục|chi cục|tổng cục|vụ|văn phòng|trung tâm|trường|bệnh viện"
@@ -110,6 +112,26 @@ def verifies(key: object, data: bytes, signature: bytes, digest: HashAlgorithm) 
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
+
+
+def verifies_with(certificate: bytes, data: bytes, signature: bytes, digest: str) -> bool:
+    """Whether `signature` over `data` was made with the key of `certificate` (DER) and that digest (`sha256`, …).
+
+    Any kind of key or digest that is not used here gives False. Raises `CertificateUnreadable`.
+    """
+    with _readable():
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    algorithm = _DIGESTS.get(digest)
+    return algorithm is not None and verifies(key, data, signature, algorithm())
+
+
+def signed_list(revocation_list: bytes, issuer: bytes) -> bool:
+    """Whether a revocation list (DER) was signed with the key of `issuer` (DER). False for what cannot be read."""
+    try:
+        key = x509.load_der_x509_certificate(issuer).public_key()
+        return bool(x509.load_der_x509_crl(revocation_list).is_signature_valid(key))  # type: ignore[arg-type]
+    except (*BROKEN, InvalidSignature):
+        return False
 
 
 def issued_by(certificate: bytes, issuer: bytes) -> bool:

@@ -91,3 +91,27 @@ class RevocationUnavailable(KeysError):
     code = "revocation-unavailable"
     vi = "Chưa kiểm tra được tình trạng thu hồi của chứng thư số."
     en = "The revocation status of the certificate could not be checked."
+
+
+class FingerprintWrong(KeysError):
+    code = "fingerprint-wrong"
+    vi = "Dấu vân tay không khớp: tệp này có {found}. Không tin cậy gì thêm."
+    en = "The fingerprint does not match: this file has {found}. Nothing more is trusted."
+
+
+class TrustListUnreadable(KeysError):
+    code = "trust-list-unreadable"
+    vi = "Không đọc được danh sách tin cậy: {why}."
+    en = "The trusted list cannot be read: {why}."
+
+
+class TrustListExpired(KeysError):
+    code = "trust-list-expired"
+    vi = "Danh sách tin cậy đã hết hạn ({until}). Hãy tải bản mới."
+    en = "The trusted list has expired ({until}). Get the newest one."
+
+
+class AnchorOfAnotherWorld(KeysError):
+    code = "anchor-of-another-world"
+    vi = "Chứng thư này đã được tin cậy cho hệ {world}. Hãy gỡ trước khi đổi."
+    en = "This certificate is trusted for the world {world} already. Remove it first."

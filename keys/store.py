@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import Connection, Row, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keys.certificates import fingerprint, read_certificate
@@ -71,6 +71,10 @@ class KeyStore:
         """Trust this certificate (DER) for that world. A first decision stays. Raises `CertificateUnreadable`."""
         read_certificate(der)
         self._add_once(anchors, fingerprint=fingerprint(der), der=der, world=world, added_at=at)
+
+    def remove_anchor(self, name: Fingerprint) -> bool:
+        """Trust this certificate no longer; False when it was not trusted. Reports that were made with it stay."""
+        return self._connection.execute(delete(anchors).where(anchors.c.fingerprint == name)).rowcount == 1
 
     def add_intermediate(self, der: bytes, at: datetime) -> None:
         """Keep an authority's certificate (DER) that helps to build chains. Raises `CertificateUnreadable`."""

@@ -2,32 +2,21 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from api.cli.road import client_of_session, refusals_said
+from api.cli.verify import UNREADABLE, Language, Trust, material, verify
 from api.wiring import now
 from exchange.errors import PackUnreadable
 from exchange.proof.claims import Outcome
 from exchange.proof.evidence import PackReport, check_pack
-from keys.certificates import read_certificates
-from keys.errors import CertificateUnreadable
-from keys.model import Anchor, RevocationData, TrustMaterial, TrustWorld
-from signing.errors import SigningError
-from signing.model import Report, Verdict
-from signing.report import report_json, sentences
+from keys.model import RevocationData, TrustMaterial, TrustWorld
+from signing.model import Report
 from signing.sandbox import Sandbox
 from signing.verify import verify_pdf
 
-UNREADABLE = 3
-VERDICT_STATUS = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNKNOWN: 2}
-
-Trust = Annotated[
-    list[Path] | None,
-    typer.Option(exists=True, help="Chứng thư gốc tin cậy (tệp hoặc thư mục; .pem, .cer). / Trusted roots."),
-]
-Language = Annotated[Literal["vi", "en"], typer.Option(help="vi hoặc en. / vi or en.")]
 evidence = typer.Typer(help="Gói bằng chứng. / Evidence packs.", no_args_is_help=True)
 
 
@@ -39,34 +28,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(evidence, name="evidence")
 
 
-def verify(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    trust: Trust = None,
-    pilot: Annotated[
-        bool, typer.Option(help="Các gốc này là của hệ thống thử nghiệm. / These roots are a pilot's.")
-    ] = False,
-    at: Annotated[datetime | None, typer.Option(help="Thời điểm kiểm tra (UTC). / Moment of the check (UTC).")] = None,
-    language: Language = "vi",
-    json: Annotated[bool, typer.Option("--json", help="In báo cáo JSON. / Print the JSON report.")] = False,
-) -> int:
-    """Xác thực một PDF. Kết thúc với 0 hợp lệ, 1 không hợp lệ, 2 không xác định, 3 không đọc được. / Verify a PDF."""
-    moment = at.replace(tzinfo=now().tzinfo) if at else now()
-    material = _material(trust or [], TrustWorld.PILOT if pilot else TrustWorld.VGCA)
-    sandbox = Sandbox(workers=1)
-    try:
-        report = sandbox.run(verify_pdf, file.read_bytes(), at=moment, trust=material, revocation=RevocationData())
-    except SigningError as error:
-        typer.echo(f"{error.sentence(language)} [{error.code}]", err=True)
-        return UNREADABLE
-    finally:
-        sandbox.close()
-    if json:
-        typer.echo(report_json(report).decode())
-    else:
-        typer.echo("\n".join(sentences(report, language)))
-    return VERDICT_STATUS[report.verdict]
-
-
 def check(
     pack: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     trust: Trust = None,
@@ -75,7 +36,7 @@ def check(
     """Kiểm tra gói bằng chứng. 0 chứng minh đủ, 1 còn thiếu, 2 trái ngược, 3 không đọc được. / Check a pack."""
     sandbox = Sandbox(workers=1)
     try:
-        anchors = [anchor.der for anchor in _material(trust or [], TrustWorld.PILOT).anchors]
+        anchors = [anchor.der for anchor in material(trust or [], TrustWorld.PILOT).anchors]
 
         def limited(
             pdf: bytes,
@@ -106,15 +67,6 @@ def export(
     with client_of_session() as client:
         to.write_bytes(client.evidence_pack(document))
     typer.echo(str(to))
-
-
-def _material(paths: list[Path], world: TrustWorld) -> TrustMaterial:
-    files = [f for path in paths for f in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    try:
-        ders = [der for file in files for der in read_certificates(file.read_bytes())]
-    except CertificateUnreadable as error:
-        raise typer.BadParameter(error.sentence("vi")) from error
-    return TrustMaterial(anchors=tuple(Anchor(der, world) for der in ders))
 
 
 def _print(report: PackReport, language: str) -> None:

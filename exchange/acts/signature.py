@@ -13,8 +13,9 @@ from exchange.rules.model import FileRef, Revision, StoredReport
 from keys.errors import RevocationUnavailable
 from keys.model import RevocationData, Signer
 from keys.timestamps import token_certificates, token_time
+from signing.errors import NotAPdf, PdfTooComplex
 from signing.model import LEADER_FIELD, SEAL_FIELD, PreparedSignature, Report, SignaturePurpose, SignIntent
-from signing.report import report_json
+from signing.report import report_from_json, report_json
 from signing.sign import (
     check_prepared,
     finish_signature,
@@ -23,7 +24,7 @@ from signing.sign import (
     prepare_timestamp,
     unsigned_token_digest,
 )
-from signing.verify import certificates_in, verify_pdf
+from signing.verify import certificates_in, inputs_digest, limited_report, verify_pdf
 
 FIELDS = {SignaturePurpose.LEADER: LEADER_FIELD, SignaturePurpose.SEAL: SEAL_FIELD}
 MEDIA_TYPE = "application/pdf"
@@ -92,16 +93,38 @@ def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, a
 
 
 def check_file(tools: Tools, pdf: bytes, *, office_code: str | None, at: datetime) -> tuple[Report, StoredReport]:
-    """The verdict on a PDF with whatever revocation answers can be had now, as a report to keep."""
-    report = tools.run(
-        verify_pdf, pdf, at=at, trust=tools.trust, revocation=known_revocation(tools, pdf, at), office_code=office_code
-    )
+    """The verdict on a PDF with whatever revocation answers can be had now, as a report to keep.
+
+    A file that the limited process could not finish is unknown, with that reason: it is nobody's mistake to ask.
+    """
+    try:
+        revocation = known_revocation(tools, pdf, at)
+        report = tools.run(verify_pdf, pdf, at=at, trust=tools.trust, revocation=revocation, office_code=office_code)
+    except PdfTooComplex as error:
+        report = limited_report(pdf, at=at, what=str(error.gaps["what"]))
     return report, stored_report(report, at)
+
+
+def check_kept(
+    tools: Tools, pdf: bytes, *, office_code: str | None, at: datetime, kept: StoredReport | None
+) -> tuple[Report, StoredReport]:
+    """The verdict on a stored PDF: the report `kept` where all that it was made from, but for the moment, is the same.
+
+    That is: trust, revocation answers, sender and rules.
+    """
+    if kept is not None:
+        answers = known_revocation(tools, pdf, at)
+        if kept.inputs_sha256 == inputs_digest(kept.at, tools.trust, answers, office_code):
+            return report_from_json(kept.body), kept
+    return check_file(tools, pdf, office_code=office_code, at=at)
 
 
 def known_revocation(tools: Tools, pdf: bytes, at: datetime) -> RevocationData:
     """Fresh answers about every certificate in the file; what could not be asked is left to the proof in the file."""
-    certificates = tools.run(certificates_in, pdf)
+    try:
+        certificates = tools.run(certificates_in, pdf)
+    except NotAPdf:
+        return RevocationData()  # the verifier looks further, and says what it can read or that it can read nothing
     try:
         return tools.revocation.about(certificates, tools.trust, at=at)
     except RevocationUnavailable as missing:

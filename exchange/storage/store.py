@@ -284,6 +284,24 @@ class Store:
         row = self._row(wanted)
         return StoredReport(**row._mapping) if row else None
 
+    def file_of_office(self, office: str, sha256: str) -> tuple[FileRef, str] | None:
+        """A PDF that an office may ask about by digest, with its sender: its own document's, or one sent to it."""
+        own = select(t.revisions, t.documents.c.office.label("sender")).where(
+            t.documents.c.id == t.revisions.c.document, t.documents.c.office == office
+        )
+        delivered = select(t.revisions, t.deliveries.c.sender).where(
+            t.consignments.c.document == t.revisions.c.document,
+            t.consignments.c.revision == t.revisions.c.n,
+            t.deliveries.c.consignment == t.consignments.c.id,
+            t.deliveries.c.office == office,
+            t.deliveries.c.channel == Channel.LOCAL,
+        )
+        for query in (own, delivered):
+            row = self._row(query.where(t.revisions.c.sha256 == sha256).limit(1))
+            if row:
+                return FileRef(row.sha256, row.size, row.media_type, row.name), row.sender
+        return None
+
     # -- consignments and deliveries --
 
     def add_consignment(

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import Connection, create_engine, event
 
-from keys.certificates import read_certificate
+from keys.certificates import fingerprint, read_certificate
 from keys.errors import CertificateUnreadable, KeyUnavailable, PinLocked
 from keys.model import Purpose, Signer, TrustMaterial, TrustWorld, Wrapping
 from keys.store import MOST_TRIES, KeyStore
@@ -60,6 +60,16 @@ def test_trust_comes_back_as_it_was(filled: KeyStore, trust: TrustMaterial) -> N
     for anchor in trust.anchors:
         filled.add_anchor(anchor.der, TrustWorld.VGCA, now())
     assert filled.material() == trust
+
+
+def test_trust_that_is_taken_away_is_gone(filled: KeyStore, trust: TrustMaterial, leader_key: Signer) -> None:
+    name = fingerprint(trust.anchors[0].der)
+    assert filled.remove_anchor(name)
+    assert name not in {fingerprint(anchor.der) for anchor in filled.material().anchors}
+    assert not filled.remove_anchor(name)
+    assert filled.world(fingerprint(leader_key.certificate)) is TrustWorld.PILOT, "what was seen then stays known"
+    filled.add_anchor(trust.anchors[0].der, TrustWorld.OFFICE, now())
+    assert filled.material().anchors[0].world is TrustWorld.OFFICE
 
 
 def test_only_certificates_can_be_trusted(store: KeyStore) -> None:

@@ -125,6 +125,56 @@ def test_a_document_goes_from_draft_to_two_registers_and_is_verified_by_a_visito
     expect(visitor.locator("#result")).to_contain_text("chứng thư thử nghiệm")
 
 
+def files(*names: str) -> list[dict[str, object]]:
+    """An unsigned letter for each name that ends in .pdf, for others nonsense."""
+    return [
+        {"name": name, "mimeType": "application/pdf", "buffer": SAMPLE.read_bytes() if name[-3:] == "pdf" else b"no"}
+        for name in names
+    ]
+
+
+def test_a_visitor_chooses_and_drops_files_and_each_has_its_answer(enter) -> None:  # type: ignore[no-untyped-def]
+    page = enter(None)
+    page.goto("/verify")
+    expect(page.get_by_text("kéo thả")).to_be_visible()
+    page.get_by_label("Tệp PDF").set_input_files(files("một.pdf", "hai.txt"))
+    page.get_by_role("button", name="Kiểm tra").click()
+    answers = page.locator("#result [data-checked]")
+    expect(answers).to_have_count(2, timeout=30_000)
+    expect(answers.nth(0)).to_contain_text("Chưa ký số")
+    expect(answers.nth(0)).to_contain_text("một.pdf")
+    expect(answers.nth(1).locator("[data-code=not-a-pdf]")).to_be_visible()
+    expect(page.get_by_role("button", name="Kiểm tra")).to_be_enabled()
+
+    page.evaluate(
+        """() => {
+          const dropped = new DataTransfer();
+          dropped.items.add(new File(["no"], "ba.pdf"));
+          dropped.items.add(new File([new Uint8Array(60 * 1048576)], "lớn.pdf"));
+          const how = { dataTransfer: dropped, bubbles: true, cancelable: true };
+          document.body.dispatchEvent(new DragEvent("drop", how));
+        }"""
+    )
+    expect(answers).to_have_count(3, timeout=30_000)
+    expect(answers.nth(2)).to_contain_text("ba.pdf")
+    expect(page.locator("#result")).to_contain_text("lớn hơn giới hạn 50 MB")
+
+    with page.expect_download() as taken:
+        answers.nth(0).get_by_role("button", name="PDF").click()
+    assert taken.value.suggested_filename == "bao-cao-một.pdf"
+
+
+def test_checking_works_without_any_script(browser: Browser, district: Service) -> None:
+    context = browser.new_context(locale="vi-VN", base_url=district.address, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/verify")
+    page.get_by_label("Tệp PDF").set_input_files(files("một.pdf", "hai.txt"))
+    page.get_by_role("button", name="Kiểm tra").click()
+    expect(page.locator("#result [data-checked]")).to_have_count(2)
+    expect(page.get_by_text("kéo thả")).to_be_hidden()
+    context.close()
+
+
 def test_an_english_reader_gets_english_and_may_switch(enter) -> None:  # type: ignore[no-untyped-def]
     page = enter(None, "en-GB")
     page.goto("/verify")

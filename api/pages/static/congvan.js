@@ -74,3 +74,87 @@ document.querySelectorAll("[data-places]").forEach((form) => {
     });
   }
 });
+
+// Verifying: each file on its own, with the progress of its way; files may be dropped anywhere on the page.
+const verifying = document.querySelector("form[data-verify]");
+if (verifying) {
+  verifying.removeAttribute("data-once");
+  verifying.querySelector("[data-drop]").hidden = false;
+  const words = verifying.dataset, results = document.getElementById("result"), button = verifying.querySelector("button");
+
+  const begun = (file) => {
+    const row = document.createElement("section");
+    row.className = "card card-body mb-3";
+    const name = document.createElement("p"), state = document.createElement("p"), bar = document.createElement("progress");
+    name.className = "fw-bold text-break mb-1";
+    name.textContent = file.name;
+    state.className = "small mb-1";
+    state.textContent = words.sending;
+    bar.className = "w-100";
+    bar.max = 1;
+    bar.value = 0;
+    bar.setAttribute("aria-label", file.name);
+    row.append(name, state, bar);
+    results.append(row);
+    return { row, state, bar };
+  };
+  const failed = ({ state, bar }, why) => {
+    bar.remove();
+    state.className = "alert alert-danger mb-0";
+    state.textContent = why;
+  };
+  const send = (file) => new Promise((done) => {
+    const shown = begun(file);
+    if (file.size > Number(words.limitMb) * 1048576) {
+      failed(shown, words.tooLarge);
+      done();
+      return;
+    }
+    const request = new XMLHttpRequest(), body = new FormData();
+    body.append("file", file);
+    request.open("POST", verifying.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) shown.bar.value = event.loaded / event.total;
+    });
+    request.upload.addEventListener("load", () => {
+      shown.bar.removeAttribute("value"); // sent; how long the check takes nobody knows
+      shown.state.textContent = words.checking;
+    });
+    request.addEventListener("load", () => {
+      const told = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("[data-checked]");
+      if (told) shown.row.replaceWith(told);
+      else failed(shown, words.failed);
+    });
+    request.addEventListener("error", () => failed(shown, words.failed));
+    request.addEventListener("loadend", done);
+    request.send(body);
+  });
+  let queue = Promise.resolve();
+  const verify = (files) => {
+    button.disabled = true;
+    for (const file of files) queue = queue.then(() => send(file));
+    const mine = queue = queue.then(() => { if (queue === mine) button.disabled = false; });
+  };
+
+  verifying.addEventListener("submit", (event) => {
+    event.preventDefault();
+    results.replaceChildren();
+    verify([...verifying.elements.file.files]);
+  });
+  const holdsFiles = (event) => event.dataTransfer && event.dataTransfer.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dropping");
+  });
+  document.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    verify([...event.dataTransfer.files]);
+  });
+}
