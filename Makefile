@@ -1,6 +1,6 @@
 # Công Văn: `make demo` to see it, `make test` to trust it. Every target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format bench docs lock
+.PHONY: help setup demo test test-long verify-corpora fuzz lint format bench docs lock
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 
@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from the lock (uv is fetched where the machine has none)
 	@.ci/setup
@@ -23,6 +23,12 @@ test: setup ## All tests with the real parts (PostgreSQL, browser, poppler, qpdf
 test-long: setup ## The tests that take minutes each
 	@.ci/machine-parts
 	@$(PYTHON) -m pytest -m long $(ARGS)
+
+verify-corpora: setup ## Every file of the corpora (CONGVAN_CORPORA) against its expected verdict; fails when a target is missed
+	@$(PYTHON) -m bench.corpora $(ARGS)
+
+fuzz: setup ## Ten minutes of changed files against the verifier, in limited processes; fails at a crash or a false "valid"
+	@$(PYTHON) -m bench.fuzz --minutes 10 $(ARGS)
 
 lint: setup ## Style, types and the contracts between the rooms
 	@.venv/bin/ruff check .

@@ -6,11 +6,11 @@
 import argparse
 from pathlib import Path
 
-from bench import inbox, road
+from bench import inbox, road, verify
 from bench.tables import machine
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"road": road.measure, "inbox": inbox.measure}
+PARTS = {"road": road.measure, "inbox": inbox.measure, "verify": verify.measure}
 
 
 def main() -> None:

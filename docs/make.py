@@ -1,8 +1,10 @@
 """Writes the tables of `docs/*.md` from the code; `--check` only says which page has fallen behind.
 
 A table stands between `<!-- made: NAME -->` and `<!-- end -->`. Everything outside these marks is written by hand.
+Files that are no pages (`FILES`) are written whole.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +26,7 @@ from exchange import errors as exchange_errors  # noqa: E402
 from exchange.rules import events, lifecycle  # noqa: E402
 from keys import errors as keys_errors  # noqa: E402
 from signing import errors as signing_errors  # noqa: E402
+from signing.report import report_schema  # noqa: E402
 
 MARKED = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 ROOMS = (api_errors, exchange_errors, signing_errors, keys_errors)
@@ -32,7 +35,7 @@ ROOMS = (api_errors, exchange_errors, signing_errors, keys_errors)
 def main(arguments: list[str]) -> int:
     """Write every page, or with `--check` name the stale ones; 0 when all is well."""
     checking = "--check" in arguments
-    stale = [page for page in pages() if made(page) != page.read_text("utf-8")]
+    stale = [page for page in pages() if not page.exists() or made(page) != page.read_text("utf-8")]
     for page in stale:
         if checking:
             sys.stderr.write(f"docs/{page.relative_to(HERE)} has fallen behind the code: make docs\n")
@@ -42,12 +45,14 @@ def main(arguments: list[str]) -> int:
 
 
 def pages() -> list[Path]:
-    """Every page of this folder."""
-    return sorted(HERE.rglob("*.md"))
+    """Every page of this folder, and the files that are written whole."""
+    return [*sorted(HERE.rglob("*.md")), *(HERE / name for name in FILES)]
 
 
 def made(page: Path) -> str:
     """The page with its tables as the code has them; an unknown table is a `KeyError`."""
+    if page.name in FILES:
+        return FILES[page.name]()
     return MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found['name']]()}\n{found[3]}", page.read_text("utf-8"))
 
 
@@ -184,6 +189,14 @@ def routes() -> str:
     return "\n".join(f"### {tag}\n\n{table(('route', ''), rows)}" for tag, rows in found.items())
 
 
+# -- the report of the verifier --
+
+
+def report_schema_json() -> str:
+    """The JSON schema of a report."""
+    return json.dumps(report_schema(), ensure_ascii=False, indent=2) + "\n"
+
+
 # -- Markdown --
 
 
@@ -206,6 +219,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "delivery-moves": delivery_moves,
     "routes": routes,
 }
+
+FILES: dict[str, Callable[[], str]] = {"verify-report.schema.json": report_schema_json}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
