@@ -283,6 +283,7 @@ def consignment_json(consignment: Consignment, document: Document, deliveries: l
         "version": document.version,
         "submitted_at": instant(consignment.submitted_at),
         "sender_reference": consignment.sender_reference,
+        "due": consignment.due and consignment.due.isoformat(),
         "recipients": {"count": consignment.recipients_count, "root": consignment.recipients_root},
         "deliveries": [delivery_json(delivery) for delivery in deliveries],
     }

@@ -54,6 +54,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str) -> Resp
         file = sent_file(reading.exchange, here)
         events = reading.exchange.events_of(delivery=here.id)
         assignment = reading.exchange.assignment(here.id)
+        consignment = reading.exchange.consignment(here.consignment)
         people = reading.people.people_of(actor.office)
         sender_name = reading.exchange.office_names([here.sender]).get(here.sender, here.sender)
     names = {person.id: person.name for person in people}
@@ -62,6 +63,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str) -> Resp
         "delivery": here,
         "document": document,
         "sender_name": sender_name,
+        "due": consignment.due if consignment else None,
         "sha256": file.sha256,
         "acts": delivery_acts(here.state, actor, assignment.lead if assignment else None),
         "today": local_day(parts.now()).isoformat(),

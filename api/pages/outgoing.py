@@ -34,6 +34,8 @@ router = APIRouter(prefix="/documents")
 POINTS_PER_MM = 72 / 25.4
 PLACES = ("number", "date", "signature", "seal")
 SURE = 0.6
+SERIES_OF_TYPE = {"decision": "qd", "announcement": "tb"}
+USUAL_SERIES = "cv"
 """Places read with less confidence are to be looked at before anybody signs."""
 
 
@@ -95,6 +97,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "today": local_day(parts.now()).isoformat(),
         "history": history([event for event in events if event.delivery is None], actor.office, language),
         "places": _places_mm(found) if "edit" in acts else None,
+        "due": consignment.due if consignment else None,
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
             for d in deliveries
@@ -232,7 +235,7 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
                 following = next_number(store, caller.actor, one.series.name, day).written
             except SeriesClosed:
                 continue
-            chosen = (one.series.name == "qd") == (document.type == "decision")
+            chosen = one.series.name == SERIES_OF_TYPE.get(document.type, USUAL_SERIES)
             label = one.series.title
             series.append({"value": one.series.name, "label": label, "next": following, "chosen": chosen})
     under = sorted(subordinates(caller.actor.office, directory.values(), 1))

@@ -38,7 +38,7 @@ def page(
         "may_draft": bool(caller and caller.actor.roles & {Role.CLERK, Role.OFFICER}),
         "may_group": bool(caller and caller.actor.roles & GROUP_KEEPERS),
         "pilot": parts.settings.is_pilot,
-        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        "here": _here(request),
         "done": _done(request, language),
         "hidden": lambda keyed=True: _hidden(caller, version, keyed=keyed),
         "item": lambda href, key: _item(request, href, text(language, key)),
@@ -46,6 +46,13 @@ def page(
     response = html(template, language, shared | (values or {}), status=status)
     response.delete_cookie(DONE)
     return response
+
+
+def _here(request: Request) -> str:
+    """Where the language button comes back to: this page, or the one whose form led to this answer."""
+    if request.method != "GET":
+        return request.url.path.rpartition("/")[0] or "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def form_asked(request: Request, form: dict[str, Any]) -> Asked:

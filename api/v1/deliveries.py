@@ -70,6 +70,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
         document = reading.exchange.document(found.document)
         file = sent_file(reading.exchange, found)
         names = reading.exchange.office_names([found.office])
+        sent = reading.exchange.consignment(found.consignment)
         assignment = reading.exchange.assignment(found.id) if found.office == caller.actor.office else None
     if document is None:
         raise NotFound
@@ -77,6 +78,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
     told = schemas.delivery_json(found) | {
         "document": schemas.carried_json(document),
         "file": {"sha256": file.sha256, "size": file.size, "name": file.name},
+        "due": sent.due.isoformat() if sent and sent.due else None,
         "why": schemas.why_json(why),
         "assignment": schemas.assignment_json(assignment) if assignment else None,
     }

@@ -419,7 +419,8 @@ async def _run_process(
     timing = ValidationTimingInfo(validation_time=at, best_signature_time=at, point_in_time_validation=True)
     if found.kind == "timestamp":
         status = await _timestamp_status(embedded, rules, trust)
-        found.intact, found.correct, found.passed, found.proven_at = status
+        found.intact, found.correct, found.passed, told = status
+        found.proven_at = told if found.passed else None  # a stamp that does not hold proves no moment
         return
     result: AdESBasicValidationResult[Any]
     process = ades_with_time_validation if found.has_timestamp else ades_basic_validation

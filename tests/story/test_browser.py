@@ -125,6 +125,38 @@ def test_a_document_goes_from_draft_to_two_registers_and_is_verified_by_a_visito
     expect(visitor.locator("#result")).to_contain_text("chứng thư thử nghiệm")
 
 
+def test_a_letter_gets_its_series_goes_to_the_office_picked_and_says_when_due(enter, district: Service) -> None:  # type: ignore[no-untyped-def]
+    with district.person("chuyenvien.huyen") as officer:
+        upload = officer.upload(SAMPLE.with_name("cong-van.pdf").read_bytes(), "cong-van.pdf")
+        letter = officer.submit(officer.draft(upload["id"], signer=officer.leaders()[0]["id"]))
+    with district.person("lanhdao.huyen") as leader:
+        leader.sign(letter, district.logins["lanhdao.huyen"].pin)
+    clerk = enter("vanthu.huyen")
+    clerk.goto(f"/documents/{letter['id']}")
+    expect(clerk.get_by_label("Sổ", exact=True)).to_have_value("cv")
+    act(clerk, "Cấp số")
+    clerk.get_by_label("Mã PIN").fill(district.logins["vanthu.huyen"].pin)
+    act(clerk, "Đóng dấu (ký số cơ quan)")
+
+    clerk.locator("#chosen").select_option(label=clerk.locator("#chosen option", has_text="Dliê").inner_text())
+    expect(clerk.locator("#to-chosen")).to_be_checked()
+    clerk.get_by_role("button", name="Xem danh sách nhận").click()
+    expect(clerk.locator("#resolved")).to_contain_text("1 nơi nhận")
+    clerk.locator("#except").select_option(index=0)
+    expect(clerk.locator("#to-all")).to_be_checked()
+    clerk.locator("#to-chosen").check()
+    clerk.get_by_label("Hạn xử lý").fill("2099-12-31")
+    act(clerk, "Ban hành & Gửi")
+    expect(clerk.locator("#recipients tbody tr")).to_have_count(1)
+    expect(clerk.locator("#due-day")).to_contain_text("31/12/2099")
+    with district.person("vanthu.cudliemnong") as recipient:
+        (came,) = [one for one in recipient.inbox() if one["document"]["id"] == letter["id"]]
+        assert recipient.delivery(came["id"])["due"] == "2099-12-31"
+    arrival = enter("vanthu.cudliemnong")
+    arrival.goto(f"/deliveries/{came['id']}")
+    expect(arrival.get_by_text("Hạn xử lý 31/12/2099")).to_be_visible()
+
+
 def files(*names: str) -> list[dict[str, object]]:
     """An unsigned letter for each name that ends in .pdf, for others nonsense."""
     return [

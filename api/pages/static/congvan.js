@@ -20,6 +20,13 @@ document.addEventListener("change", (event) => {
   if (form) form.submit();
 });
 
+// Who picks an office from a list has chosen by that list.
+for (const [list, way] of [["chosen", "to-chosen"], ["except", "to-all"]]) {
+  document.getElementById(list)?.addEventListener("change", (event) => {
+    if (event.target.selectedOptions.length) document.getElementById(way).checked = true;
+  });
+}
+
 // Lists by keyboard: j and k walk, Enter opens.
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, textarea, select, button, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
