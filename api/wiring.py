@@ -7,10 +7,11 @@ on an engine that cannot write. PostgreSQL: psycopg 3, the same code.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -279,18 +280,34 @@ def _blobs(settings: Settings) -> Blobs:
 
 
 def _kept_secret(file: Path, new: Callable[[], bytes]) -> bytes:
-    """The secret in a file that only its owner can read; made once, on the first start."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """The secret in a file that only its owner can read; made once, on the first start.
+
+    It gets its name when it is whole: who starts at the same moment reads all of it or makes none, and a kill leaves
+    no empty one behind.
+    """
+    if file.exists():
         return file.read_bytes()
-    secret = new()
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(secret)
-        opened.flush()
-        os.fsync(opened.fileno())
-    return secret
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, whole = mkstemp(dir=file.parent, prefix=f".{file.name}-")  # for its owner only, as mkstemp makes it
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(new())
+            opened.flush()
+            os.fsync(opened.fileno())
+        with suppress(FileExistsError):  # another was first: theirs is the secret
+            os.link(whole, file)
+    finally:
+        Path(whole).unlink()
+    _sync(file.parent)
+    return file.read_bytes()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _new_log_key() -> bytes:

@@ -1,11 +1,14 @@
 """The service as its operators and programs meet it: health, numbers, description, problems, log, settings, doctor."""
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from structlog.testing import capture_logs
 from api.doctor import examine
 from api.problems import STATUS
 from api.settings import Settings, load_settings
+from api.wiring import _kept_secret
 from tests.fixtures.service import CLERK, OFFICER, ApiService, refusal
 
 # -- health and numbers --
@@ -276,3 +280,28 @@ def test_the_doctor_sees_a_database_of_another_version_and_one_that_is_none(tmp_
 def test_the_service_of_the_tests_is_a_pilot_and_says_so(api_service: ApiService):
     assert api_service.parts.settings.is_pilot
     assert "thử nghiệm" in api_service.http().get("/login").text
+
+
+def test_a_start_that_ends_while_it_makes_a_secret_leaves_none_and_the_next_start_makes_it(tmp_path):
+    secret = tmp_path / "secrets" / "master.key"
+
+    def killed() -> bytes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _kept_secret(secret, killed)
+    assert list(secret.parent.iterdir()) == []
+    assert _kept_secret(secret, lambda: b"first") == _kept_secret(secret, lambda: b"second") == b"first"
+
+
+def test_all_who_start_at_once_have_the_same_whole_secret(tmp_path):
+    secret, ready = tmp_path / "secrets" / "log.key", Barrier(8)
+
+    def slow() -> bytes:
+        ready.wait(10)
+        return os.urandom(32)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(lambda _: _kept_secret(secret, slow), range(8)))
+    assert len(told) == 1
+    assert len(told.pop()) == 32
