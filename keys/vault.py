@@ -82,7 +82,7 @@ def open_wrapping(wrapping: Wrapping, *, pin: str, master: bytes, key: str, hold
         der = AESGCM(_kek(wrapping, pin, master)).decrypt(wrapping.nonce, wrapping.sealed, _place(key, holder))
     except InvalidTag as e:
         raise PinWrong(left=left) from e
-    return _load(der)
+    return _load(der, checked=True)
 
 
 def _kek(wrapping: Wrapping, pin: str, master: bytes) -> bytes:
@@ -111,9 +111,13 @@ def _place(key: str, holder: str) -> bytes:
     return b"".join(len(part).to_bytes(4) + part for part in (key.encode(), holder.encode()))
 
 
-def _load(der: bytes) -> PrivateKey:
+def _load(der: bytes, *, checked: bool = False) -> PrivateKey:
+    """A private key. `checked`: these very bytes were loaded once with every check, and AES-GCM says they still are.
+
+    The checks of an RSA key (are p and q prime, do the parts agree) take as long as six to two hundred signatures.
+    """
     try:
-        key = load_der_private_key(der, None)
+        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=checked)
     except (ValueError, TypeError) as e:
         raise KeyUnavailable(why=KIND) from e
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):

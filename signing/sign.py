@@ -5,6 +5,7 @@ nothing that came out of that process. pyHanko is imported inside the functions,
 """
 
 import hashlib
+from functools import lru_cache
 
 from asn1crypto import cms
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
 from keys.model import RevocationData
+from signing.cms import signed_attributes, signed_data
 from signing.errors import RevisionNotExtension, SignatureWrong
 from signing.model import PreparedSignature, PreparedTimestamp, SignIntent
 
@@ -48,6 +50,10 @@ def check_prepared(
         raise RevisionNotExtension()
     _check_hole(prepared.pdf, prepared.start, prepared.end)
     digest = _digest_around(prepared.pdf, prepared.start, prepared.end)
+    if certificate is not None and prepared.attributes == signed_attributes(digest, certificate):
+        if digest != prepared.digest:
+            raise SignatureWrong()
+        return  # exactly what we would write for this digest and this certificate
     attributes = _attributes(prepared.attributes)
     if not digest == prepared.digest == attributes.get("message_digest"):
         raise SignatureWrong()
@@ -66,21 +72,27 @@ def finish_signature(
     signature: bytes,
     certificate: bytes,
     chain: tuple[bytes, ...],
-    token: bytes,
-    revocation: RevocationData,
+    token: bytes | None = None,
+    revocation: RevocationData | None = None,
 ) -> bytes:
-    """Put the signature into its hole and the proof beside it: PAdES B-LT, without any network.
+    """Put the signature into its hole and the proof beside it, without any network: PAdES B-LT, with everything given.
 
     `signature` is raw (RSA PKCS#1 v1.5 or ECDSA, SHA-256) over `prepared.attributes`; `token` the TimeStampToken over
-    `unsigned_token_digest(signature)`; `revocation` speaks about signer, TSA and their issuers and goes into the DSS.
+    `unsigned_token_digest(signature)`, without which the level is B-B; `revocation` speaks about signer, TSA and their
+    issuers and goes into the DSS; without it the level is B-T.
     Raises `SignatureWrong` when signature, certificate, attributes or token do not belong together.
     """
-    from signing._pyhanko.writing import fill_signature
-
     check_prepared(prepared, certificate)
     _check_signature(prepared.attributes, signature, certificate)
-    _check_token(token, unsigned_token_digest(signature))
-    return fill_signature(prepared, signature, certificate, chain, token, revocation)
+    if token is not None:
+        _check_token(token, unsigned_token_digest(signature))
+    content = signed_data(prepared.attributes, signature, certificate, chain, token)
+    pdf = _filled(prepared.pdf, prepared.start, prepared.end, content)
+    if token is None or revocation is None:
+        return pdf
+    from signing._pyhanko.writing import add_proof
+
+    return add_proof(pdf, pdf[prepared.start + 1 : prepared.end - 1], (certificate, *chain), token, revocation)
 
 
 def prepare_timestamp(pdf: bytes) -> PreparedTimestamp:
@@ -151,9 +163,14 @@ def _signing_certificate(value: object) -> bytes | None:
     return digest if isinstance(digest, bytes) else None
 
 
+@lru_cache(64)
+def _public_key(certificate: bytes) -> object:
+    return load_der_x509_certificate(certificate).public_key()
+
+
 def _check_signature(data: bytes, signature: bytes, certificate: bytes) -> None:
     try:
-        key = load_der_x509_certificate(certificate).public_key()
+        key = _public_key(certificate)
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
         elif isinstance(key, ec.EllipticCurvePublicKey):

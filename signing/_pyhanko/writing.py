@@ -1,6 +1,5 @@
 """How pyHanko writes for us: holes for signatures, the CMS, the DSS. Nothing here asks a network or a clock."""
 
-import asyncio
 import io
 import logging
 import re
@@ -25,12 +24,12 @@ from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
-from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.stamp.static import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.model import RevocationData
+from signing.cms import signed_attributes
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
 from signing.model import PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
 from signing.place import Cover, Piece
@@ -48,7 +47,6 @@ def make_hole(
     with _translated():
         writer = writer_for(pdf)
         rotation = _rotation_of_empty_field(writer, intent.field)
-        signer = _signer(certificate, chain, bytes(512))
         certifies = intent.purpose is SignaturePurpose.LEADER and not _has_signature(writer)
         session = signers.PdfSigner(
             signers.PdfSignatureMetadata(
@@ -60,7 +58,7 @@ def make_hole(
                 certify=certifies,
                 docmdp_permissions=fields.MDPPerm.FILL_FORMS,
             ),
-            signer=signer,
+            signer=_signer(certificate, chain),
             stamp_style=_picture_style(intent.image, rotation),
         ).init_signing_session(writer, existing_fields_only=True)
         # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
@@ -68,7 +66,7 @@ def make_hole(
         document = session.prepare_tbs_document(validation_info=None, bytes_reserved=reserved)
         out = io.BytesIO()
         digest, _ = document.digest_tbs_document(output=out)
-        attributes = asyncio.run(signer.signed_attrs(digest.document_digest, "sha256", use_pades=True)).dump()
+        attributes = signed_attributes(digest.document_digest, certificate)
     return PreparedSignature(
         pdf=out.getvalue(),
         digest=digest.document_digest,
@@ -78,31 +76,27 @@ def make_hole(
     )
 
 
-def fill_signature(
-    prepared: PreparedSignature,
-    signature: bytes,
-    certificate: bytes,
-    chain: tuple[bytes, ...],
-    token: bytes,
-    revocation: RevocationData,
+def add_proof(
+    pdf: bytes, contents: bytes, certificates: tuple[bytes, ...], token: bytes, revocation: RevocationData
 ) -> bytes:
-    """See `signing.sign.finish_signature`; everything handed in was checked there."""
+    """The same file with certificates and revocation data in its DSS, filed under their signature (VRI).
+
+    `contents` are the hexadecimal digits of that signature, padding included; `certificates` those of signer and chain.
+    """
     with _translated():
-        content = asyncio.run(
-            _signer(certificate, chain, signature).async_sign_prescribed_attributes(
-                "sha256",
-                signed_attrs=cms.CMSAttributes.load(prepared.attributes),
-                timestamper=_GivenToken(token),
-            )
-        ).dump()
-        room = prepared.end - prepared.start - 2
-        if 2 * len(content) > room:
-            raise SignatureWrong()
-        padded = content + bytes(room // 2 - len(content))
-        out = io.BytesIO(prepared.pdf)
-        out.seek(prepared.start + 1)
-        out.write(padded.hex().upper().encode())
-        return _with_proof(out, padded, (certificate, *chain), token, revocation)
+        of_the_tsa = cms.ContentInfo.load(token)["content"]["certificates"]
+        known = {der: x509.Certificate.load(der) for der in (*certificates, *revocation.certificates)}
+        known.update({c.chosen.dump(): c.chosen for c in of_the_tsa if c.name == "certificate"})
+        out = io.BytesIO(pdf)
+        DocumentSecurityStore.add_dss(
+            out,
+            contents,
+            certs=list(known.values()),
+            ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
+            crls=[crl.CertificateList.load(der) for der in revocation.crls],
+            strict=False,
+        )
+        return out.getvalue()
 
 
 def make_timestamp_hole(pdf: bytes, *, reserved: int) -> PreparedTimestamp:
@@ -153,17 +147,6 @@ def _number(value: int) -> generic.NumberObject:
     return generic.NumberObject(value)  # type: ignore[no-untyped-call]
 
 
-class _GivenToken(TimeStamper):
-    """A time stamper that has its one answer already."""
-
-    def __init__(self, token: bytes) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._token = token
-
-    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:  # noqa: ARG002
-        return cms.ContentInfo.load(self._token)
-
-
 @dataclass(frozen=True)
 class _PictureStyle(StaticStampStyle):
     """A picture that fills the field as far as its proportions allow, upright for the reader."""
@@ -200,29 +183,11 @@ def _picture_style(png: bytes, rotation: int) -> _PictureStyle:
     )
 
 
-def _signer(certificate: bytes, chain: tuple[bytes, ...], signature: bytes) -> ExternalSigner:
-    own = x509.Certificate.load(certificate)
+def _signer(certificate: bytes, chain: tuple[bytes, ...]) -> ExternalSigner:
+    """A signer that pyHanko may ask for its name; it never signs."""
     others = [x509.Certificate.load(der) for der in chain]
-    known = SimpleCertificateStore.from_certs([own, *others])  # type: ignore[no-untyped-call]
-    return ExternalSigner(own, known, signature_value=signature)
-
-
-def _with_proof(
-    out: io.BytesIO, contents: bytes, certificates: tuple[bytes, ...], token: bytes, revocation: RevocationData
-) -> bytes:
-    """The same file with certificates and revocation data in its DSS, filed under their signature (VRI)."""
-    of_the_tsa = cms.ContentInfo.load(token)["content"]["certificates"]
-    known = {der: x509.Certificate.load(der) for der in (*certificates, *revocation.certificates)}
-    known.update({c.chosen.dump(): c.chosen for c in of_the_tsa if c.name == "certificate"})
-    DocumentSecurityStore.add_dss(
-        out,
-        contents.hex().upper().encode(),
-        certs=list(known.values()),
-        ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
-        crls=[crl.CertificateList.load(der) for der in revocation.crls],
-        strict=False,
-    )
-    return out.getvalue()
+    known = SimpleCertificateStore.from_certs(others)  # type: ignore[no-untyped-call]
+    return ExternalSigner(x509.Certificate.load(certificate), known, signature_value=bytes(512))
 
 
 def _rotation_of_empty_field(writer: IncrementalPdfFileWriter, name: str) -> int:

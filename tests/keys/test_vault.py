@@ -47,6 +47,15 @@ def test_anything_else_is_a_wrong_pin(wrapping: Wrapping, other: dict[str, str])
     assert "3" in wrong.value.sentence("vi")
 
 
+def test_a_key_whose_parts_do_not_agree_is_not_sealed(private_key: rsa.RSAPrivateKey) -> None:
+    # opening checks no more than the seal, so that this is where such a key must be found
+    der, part = der_of(private_key), private_key.private_numbers().dmp1
+    broken = der.replace(part.to_bytes(128), (part ^ 4).to_bytes(128))
+    assert broken != der
+    with pytest.raises(KeyUnavailable):
+        wrap(broken, pin=PIN, master=MASTER, key="k1", holder="p_an")
+
+
 def test_an_altered_wrapping_does_not_open(wrapping: Wrapping) -> None:
     sealed = wrapping.sealed[:-1] + bytes([wrapping.sealed[-1] ^ 1])
     for altered in (

@@ -8,10 +8,19 @@ from datetime import UTC, datetime
 import pikepdf
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
 
 from signing.errors import FieldMissing, RevisionNotExtension, SignatureWrong
 from signing.model import LEADER_FIELD, SEAL_FIELD, SignaturePurpose, SignIntent
-from signing.sign import check_prepared, finish_signature, finish_timestamp, prepare_signature, prepare_timestamp
+from signing.sign import (
+    check_prepared,
+    finish_signature,
+    finish_timestamp,
+    prepare_signature,
+    prepare_timestamp,
+    unsigned_token_digest,
+)
 from signing.stamp import draw_signature_image
 
 
@@ -84,6 +93,23 @@ def test_a_signature_by_another_key_is_not_assembled(steps, desk):
                 token=desk.tsa.stamp(bytes(32)),
                 revocation=desk.revocation,
             )
+
+
+def test_without_revocation_data_the_level_is_b_t_and_without_a_token_b_b(steps, desk):
+    key = desk.leader
+    prepared = prepare_signature(steps["prepared"], intent(), key.certificate, key.chain)
+    signature = key.sign(prepared.attributes)
+    token = desk.tsa.stamp(unsigned_token_digest(signature))
+    for given in (None, token):
+        pdf = finish_signature(prepared, signature=signature, certificate=key.certificate, chain=key.chain, token=given)
+        assert len(pdf) == len(prepared.pdf)
+        reader = PdfFileReader(io.BytesIO(pdf))
+        (signed,) = reader.embedded_signatures
+        assert "/DSS" not in reader.root
+        status = validate_pdf_signature(signed, ValidationContext(trust_roots=[]))
+        assert status.intact
+        assert status.valid
+        assert (status.timestamp_validity is not None) == (given is not None)
 
 
 def test_a_token_about_something_else_is_not_assembled(steps, desk):
