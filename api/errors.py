@@ -102,3 +102,15 @@ class DatabaseUnavailable(ApiError):
     code = "database-unavailable"
     vi = "Cơ sở dữ liệu tạm ngừng."
     en = "The database is away."
+
+
+class MasterKeyMissing(ApiError):
+    code = "master-key-missing"
+    vi = "Không thấy khóa chủ: {where}."
+    en = "The master key is missing: {where}."
+
+
+class MasterKeyFixed(ApiError):
+    code = "master-key-fixed"
+    vi = "Khóa chủ do systemd giữ: hãy nối 32 byte mới vào sau rồi chạy lại lệnh này (docs/operations.md)."
+    en = "systemd keeps the master key: append 32 new bytes to it, then run this again (docs/operations.md)."

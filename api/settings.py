@@ -35,6 +35,24 @@ class Settings(BaseSettings):
     outgoing_private: list[str] = Field(
         default=[], description="Those of them whose name may lead to an address inside the own network."
     )
+    master_key: Literal["file", "credential", "token"] = Field(
+        default="file", description="Where the master key of the signing keys comes from: file, credential or token."
+    )
+    master_key_file: Path | None = Field(
+        default=None, description="File of the master key; default: secrets/master.key in the data folder."
+    )
+    master_token_module: str | None = Field(
+        default=None, description="Library (a name in pkcs11_modules) of the token that seals the master key."
+    )
+    master_token: str | None = Field(default=None, description="Label of the token that seals the master key.")
+    master_token_key: str = Field(default="congvan-master", description="Label of the AES key on that token.")
+    master_token_pin: str | None = Field(default=None, description="PIN of that token; better as a file of secrets.")
+    pkcs11_modules: dict[str, Path] = Field(
+        default={}, description="PKCS#11 libraries that may be loaded: name and path. Nothing else names a library."
+    )
+    credentials: Path | None = Field(
+        default=None, description="Folder of credentials; under systemd it says so itself (CREDENTIALS_DIRECTORY)."
+    )
     session_idle_minutes: int = Field(default=30, ge=1, description="A session ends after this long without a request.")
     session_hours: int = Field(default=10, ge=1, description="A session ends after this long in any case.")
     sandbox_workers: int = Field(default=2, ge=1, description="Limited processes that may open PDFs at the same time.")
@@ -97,5 +115,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**by_hand: object) -> Settings:
-    """The settings of this program: by hand, then environment, secrets folder (`CONGVAN_SECRETS`), TOML file."""
-    return Settings(_secrets_dir=os.environ.get("CONGVAN_SECRETS"), **by_hand)  # type: ignore[arg-type, call-arg]
+    """The settings of this program: by hand, then environment, secrets folder, TOML file.
+
+    The folder of secrets is `CONGVAN_SECRETS`, else the credentials that systemd hands to the unit.
+    """
+    handed = os.environ.get("CREDENTIALS_DIRECTORY")
+    told: dict[str, object] = {"credentials": handed} if handed else {}
+    return Settings(_secrets_dir=os.environ.get("CONGVAN_SECRETS", handed), **(told | by_hand))  # type: ignore[arg-type, call-arg]

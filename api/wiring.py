@@ -7,11 +7,9 @@ on an engine that cannot write. PostgreSQL: psycopg 3, the same code.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import mkstemp
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +22,7 @@ from api import tables
 from api.engine import DbosQueue, job_client
 from api.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused
 from api.idempotency import Answer, Asked
+from api.masters import held_ring, kept_secret
 from api.outgoing import Outgoing, WithinBudget
 from api.settings import Settings
 from api.store import AccountStore
@@ -41,7 +40,7 @@ from keys.revocation import OnlineRevocation, RevocationSource
 from keys.signer import VaultSigner
 from keys.store import KeyStore
 from keys.timestamps import OnlineTsa
-from keys.vault import new_master, open_wrapping
+from keys.vault import open_wrapping, unseal
 from signing.sandbox import Sandbox
 
 METADATA = (keys_tables.metadata, exchange_tables.metadata, tables.metadata)
@@ -138,11 +137,11 @@ class Parts:
             wall_seconds=settings.sandbox_seconds,
         )
         self.revocation: RevocationSource = WithinBudget(OnlineRevocation(outgoing), outgoing)
-        self.master_key = _kept_secret(settings.data / "secrets" / "master.key", new_master)
+        self.masters = held_ring(settings)
         self.log_key = Ed25519PrivateKey.from_private_bytes(
-            _kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
+            kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
         )
-        self.origin = f"congvan/{_kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
+        self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
         self._jobs = job_client(database)
         self._turns = tuple(threading.Lock() for _ in range(64))
 
@@ -233,12 +232,13 @@ class Parts:
 
         Raises `PinWrong`, `PinLocked`, `KeyUnavailable`.
         """
-        with self.write() as writing:
-            left = writing.keys.count_try(key, holder)
         with self.read() as reading:
             wrapping, record = reading.keys.wrapping(key, holder), reading.keys.key(key)
         assert record is not None  # noqa: S101 - a wrapping has its key
-        private = open_wrapping(wrapping, pin=pin, master=self.master_key, key=key, holder=holder, left=left)
+        unseal(wrapping, masters=self.masters, key=key, holder=holder)  # what no PIN opens costs no try
+        with self.write() as writing:
+            left = writing.keys.count_try(key, holder)
+        private = open_wrapping(wrapping, pin=pin, masters=self.masters, key=key, holder=holder, left=left)
         with self.write() as writing:
             writing.keys.reset_tries(key, holder)
         return VaultSigner(private, record.certificate.der, record.chain)
@@ -277,37 +277,6 @@ def _blobs(settings: Settings) -> Blobs:
         client_options={"allow_http": bool(settings.s3_endpoint and settings.s3_endpoint.startswith("http://"))},
     )
     return S3Blobs(store, files)
-
-
-def _kept_secret(file: Path, new: Callable[[], bytes]) -> bytes:
-    """The secret in a file that only its owner can read; made once, on the first start.
-
-    It gets its name when it is whole: who starts at the same moment reads all of it or makes none, and a kill leaves
-    no empty one behind.
-    """
-    if file.exists():
-        return file.read_bytes()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, whole = mkstemp(dir=file.parent, prefix=f".{file.name}-")  # for its owner only, as mkstemp makes it
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(new())
-            opened.flush()
-            os.fsync(opened.fileno())
-        with suppress(FileExistsError):  # another was first: theirs is the secret
-            os.link(whole, file)
-    finally:
-        Path(whole).unlink()
-    _sync(file.parent)
-    return file.read_bytes()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _new_log_key() -> bytes:

@@ -251,7 +251,7 @@ def _private_key(pilot: District, login: str) -> Any:
         key = reading.keys.keys_for(caller.actor.id)[-1]
         wrapping = reading.keys.wrapping(key.id, caller.actor.id)
     return open_wrapping(
-        wrapping, pin=pilot.pin(login), master=pilot.parts.master_key, key=key.id, holder=caller.actor.id
+        wrapping, pin=pilot.pin(login), masters=pilot.parts.masters, key=key.id, holder=caller.actor.id
     )
 
 

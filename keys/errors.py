@@ -51,6 +51,18 @@ class PinLocked(KeysError):
     en = "The PIN is locked after five wrong tries. Ask the office administrator for a new key and certificate."
 
 
+class TokenPinWrong(PinWrong):
+    """The same from a token, which counts by itself: `left` is a sentence (`Words`)."""
+
+    vi = "Thiết bị ký báo sai mã PIN. {left}"
+    en = "The token says that the PIN is wrong. {left}"
+
+
+class TokenPinLocked(PinLocked):
+    vi = "Thiết bị ký đã khóa mã PIN. Hãy mở khóa bằng phần mềm của nhà cung cấp hoặc đổi thiết bị."
+    en = "The token has locked its PIN. Unlock it with its vendor's program, or have it replaced."
+
+
 class PinTooShort(KeysError):
     code = "pin-too-short"
     vi = "Mã PIN phải có ít nhất {least} ký tự."

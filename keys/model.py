@@ -75,10 +75,10 @@ class RevocationData:
 
 @dataclass(frozen=True, slots=True)
 class Wrapping:
-    """A private key sealed under a PIN and the master key (`keys/vault.py`), with the cost of guessing that PIN.
+    """A private key sealed under a PIN and a master key (`keys/vault.py`), with the cost of guessing that PIN.
 
     `memory_kib`, `iterations` and `lanes` are the argon2id parameters with which it was sealed: stored with it, so that
-    new wrappings can cost more while old ones still open.
+    new wrappings can cost more while old ones still open. `master` is the name of the master key (`keys/masters.py`).
     """
 
     salt: bytes
@@ -87,6 +87,7 @@ class Wrapping:
     memory_kib: int
     iterations: int
     lanes: int
+    master: str
 
 
 @dataclass(frozen=True, slots=True)

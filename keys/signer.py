@@ -1,11 +1,11 @@
 """Keys that sign, behind one face (`keys.model.Signer`): a vault key that was opened, or a PKCS#11 token.
 
-Both are context managers and sign only between entering and leaving. Remote signing services come later.
+Both are context managers and sign only between entering and leaving. Keys of a remote service: `keys.remote`.
 """
 
 import hashlib
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,15 +14,13 @@ import pkcs11.util.ec
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from keys.certificates import signed_by
 from keys.errors import KeyUnavailable, Words
+from keys.tokens import FAILED, key_on_token, token_session
 
 CLOSED = Words("khóa đã đóng", "the key is closed")
 KIND = Words("loại khóa không được hỗ trợ", "this kind of key is not supported")
-MODULE = Words("không mở được thư viện PKCS#11", "the PKCS#11 library does not open")
-TOKEN = Words("không thấy thiết bị ký", "the token is not there")
-TOKEN_PIN = Words("thiết bị ký từ chối mã PIN", "the token refuses the PIN")
-TOKEN_KEY = Words("không thấy khóa trong thiết bị", "the key is not on the token")
-TOKEN_SIGNING = Words("thiết bị ký báo lỗi khi ký", "the token failed while signing")
+NOT_ITS_CERTIFICATE = Words("chứng thư không khớp với khóa", "the certificate does not belong to the key")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -63,8 +61,9 @@ class VaultSigner(AbstractContextManager["VaultSigner"]):
 class Pkcs11Signer(AbstractContextManager["Pkcs11Signer"]):
     """A key on a token or in an HSM, named by its label. Entering logs in, leaving logs out.
 
-    `module` is the path of the vendor's PKCS#11 library; `certificate` and `chain` are DER and must belong to the key.
-    Raises `KeyUnavailable` with the cause when library, token, PIN or key do not work.
+    `module` is the path of the vendor's PKCS#11 library; `certificate` and `chain` are DER. Raises `TokenPinWrong`,
+    `TokenPinLocked`, and `KeyUnavailable` with the cause when library, token or key do not work. Whatever the token
+    signs is checked with the certificate before it is given out.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Pkcs11Signer(AbstractContextManager["Pkcs11Signer"]):
         self._pin = pin
         self._certificate = certificate
         self._chain = chain
-        self._session: Any = None
+        self._opened = ExitStack()
         self._key: Any = None
         self._lock = threading.Lock()
 
@@ -95,29 +94,32 @@ class Pkcs11Signer(AbstractContextManager["Pkcs11Signer"]):
         return self._chain
 
     def __enter__(self) -> Self:
-        token = self._find_token()
-        self._session = self._log_in(token)
-        try:
-            self._key = self._session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=self._key_label)
-        except pkcs11.PKCS11Error as e:
-            self._close()
-            raise KeyUnavailable(why=TOKEN_KEY) from e
+        with ExitStack() as opening:
+            session = opening.enter_context(token_session(self._module, self._token_label, self._pin))
+            self._key = key_on_token(session, pkcs11.ObjectClass.PRIVATE_KEY, self._key_label)
+            self._opened = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self._key = None
+        self._opened.close()
 
     def sign(self, data: bytes) -> bytes:
-        """The raw signature over `data`, SHA-256. Raises `KeyUnavailable` when closed, unplugged or refused."""
+        """The raw signature over `data`, SHA-256. Raises `KeyUnavailable` when closed, unplugged or refused, and when
+        the certificate is not that of the key.
+        """
         with self._lock:
             if self._key is None:
                 raise KeyUnavailable(why=CLOSED)
             try:
-                return self._sign(data)
+                signature = self._sign(data)
             except pkcs11.PKCS11Error as e:
-                raise KeyUnavailable(why=TOKEN_SIGNING) from e
+                raise KeyUnavailable(why=FAILED) from e
+        if not signed_by(self._certificate, data, signature):
+            raise KeyUnavailable(why=NOT_ITS_CERTIFICATE)
+        return signature
 
     def _sign(self, data: bytes) -> bytes:
         if self._key.key_type == pkcs11.KeyType.RSA:
@@ -127,32 +129,3 @@ class Pkcs11Signer(AbstractContextManager["Pkcs11Signer"]):
             raw = self._key.sign(hashlib.sha256(data).digest(), mechanism=pkcs11.Mechanism.ECDSA)
             return bytes(pkcs11.util.ec.encode_ecdsa_signature(raw))
         raise KeyUnavailable(why=KIND)
-
-    def _find_token(self) -> Any:
-        try:
-            library = pkcs11.lib(self._module)
-        except (pkcs11.PKCS11Error, RuntimeError, OSError) as e:
-            raise KeyUnavailable(why=MODULE) from e
-        try:
-            return library.get_token(token_label=self._token_label)
-        except pkcs11.PKCS11Error as e:
-            raise KeyUnavailable(why=TOKEN) from e
-
-    def _log_in(self, token: Any) -> Any:
-        try:
-            return token.open(user_pin=self._pin)
-        except pkcs11.PinIncorrect as e:
-            raise KeyUnavailable(why=TOKEN_PIN) from e
-        except pkcs11.PinLocked as e:
-            raise KeyUnavailable(why=TOKEN_PIN) from e
-        except pkcs11.PKCS11Error as e:
-            raise KeyUnavailable(why=TOKEN) from e
-
-    def _close(self) -> None:
-        session, self._session, self._key = self._session, None, None
-        if session is not None:
-            try:
-                session.close()
-            except pkcs11.PKCS11Error:
-                # an unplugged token cannot log out; nothing is left open on our side
-                return

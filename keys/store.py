@@ -19,13 +19,14 @@ from keys.model import (
     TrustWorld,
     Wrapping,
 )
-from keys.tables import anchors, certificates, intermediates, keys, wrappings
+from keys.tables import anchors, certificates, intermediates, keys, masters, wrappings
 from keys.trust import chain_of
 
 MOST_TRIES = 5
 
 NOT_YOURS = Words("không có khóa này cho người dùng này", "there is no such key for this person")
 RETIRED = Words("khóa đã ngừng dùng", "the key is retired")
+MASTER_RETIRED = Words("khóa chủ vừa được thay, hãy thử lại", "the master key has just been changed, try again")
 
 
 class KeyStore:
@@ -114,8 +115,12 @@ class KeyStore:
 
     # --- wrappings ---
 
-    def add_wrapping(self, key_id: str, holder: str, wrapping: Wrapping) -> None:
-        """Let `holder` open the key with this wrapping; an earlier one of that holder and its tries are replaced."""
+    def add_wrapping(self, key_id: str, holder: str, wrapping: Wrapping, at: datetime) -> None:
+        """Let `holder` open the key with this wrapping; an earlier one of that holder and its tries are replaced.
+
+        Raises `KeyUnavailable` when it is sealed under a master key that was retired meanwhile.
+        """
+        self._require_master(wrapping.master, at)
         values: dict[str, Any] = {
             "salt": wrapping.salt,
             "nonce": wrapping.nonce,
@@ -123,6 +128,7 @@ class KeyStore:
             "memory_kib": wrapping.memory_kib,
             "iterations": wrapping.iterations,
             "lanes": wrapping.lanes,
+            "master": wrapping.master,
             "tries": 0,
         }
         insert = self._insert(wrappings).values(key_id=key_id, holder=holder, **values)
@@ -141,7 +147,7 @@ class KeyStore:
             raise KeyUnavailable(why=NOT_YOURS)
         if row.retired_at is not None:
             raise KeyUnavailable(why=RETIRED)
-        return Wrapping(row.salt, row.nonce, row.sealed, row.memory_kib, row.iterations, row.lanes)
+        return _wrapping(row)
 
     def count_try(self, key_id: str, holder: str) -> int:
         """Count one attempt with the PIN, before it is made, and say how many are left after it.
@@ -167,6 +173,45 @@ class KeyStore:
         here = (wrappings.c.key_id == key_id) & (wrappings.c.holder == holder)
         self._connection.execute(update(wrappings).where(here).values(tries=0))
 
+    # --- master keys ---
+
+    def retire_masters(self, newest: str, held: Sequence[str], at: datetime) -> None:
+        """From this commit on nothing is sealed under another master key than `newest`; `held` names all that are held.
+
+        It waits for whoever is about to commit a wrapping under a former one; whoever comes later finds it retired.
+        """
+        for name in (newest, *held):
+            self._add_once(masters, name=name, used_from=at)  # waits for one that is being used for the first time
+        self._connection.execute(
+            update(masters).where(masters.c.name != newest, masters.c.retired_at.is_(None)).values(retired_at=at)
+        )
+
+    def wrappings_of_others(self, newest: str, most: int) -> list[tuple[str, str, Wrapping]]:
+        """Up to `most` wrappings (key id, holder, wrapping) under another master key than `newest`."""
+        rows = self._connection.execute(
+            select(wrappings)
+            .where(wrappings.c.master != newest)
+            .order_by(wrappings.c.key_id, wrappings.c.holder)
+            .limit(most)
+        )
+        return [(row.key_id, row.holder, _wrapping(row)) for row in rows]
+
+    def replace_wrapping(self, key_id: str, holder: str, old: Wrapping, new: Wrapping) -> None:
+        """Put the same key under another master key; nothing where the holder has sealed it anew meanwhile."""
+        here = (wrappings.c.key_id == key_id) & (wrappings.c.holder == holder) & (wrappings.c.sealed == old.sealed)
+        self._connection.execute(update(wrappings).where(here).values(sealed=new.sealed, master=new.master))
+
+    def masters_in_use(self) -> frozenset[str]:
+        """The names of master keys under which something is sealed."""
+        return frozenset(self._connection.scalars(select(wrappings.c.master).distinct()))
+
+    def _require_master(self, name: str, at: datetime) -> None:
+        self._add_once(masters, name=name, used_from=at)
+        # held until the commit: a rotation retires this one only after it, and then sees what was sealed under it
+        here = select(masters.c.retired_at).where(masters.c.name == name).with_for_update(read=True)
+        if self._connection.scalar(here) is not None:
+            raise KeyUnavailable(why=MASTER_RETIRED)
+
     # --- inside ---
 
     def _records(self, condition: Any) -> list[KeyRecord]:
@@ -186,6 +231,10 @@ class KeyStore:
         # the two dialects have the same clause and no common class for it
         kind = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         return kind.insert(table)
+
+
+def _wrapping(row: Row[Any]) -> Wrapping:
+    return Wrapping(row.salt, row.nonce, row.sealed, row.memory_kib, row.iterations, row.lanes, row.master)
 
 
 def _record(row: Row[Any], material: TrustMaterial) -> KeyRecord:

@@ -75,7 +75,18 @@ wrappings = Table(
     Column("memory_kib", Integer, nullable=False),
     Column("iterations", Integer, nullable=False),
     Column("lanes", Integer, nullable=False),
+    Column("master", String(16), nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Index("keys_wrappings_holder", "holder"),
+    Index("keys_wrappings_master", "master"),
 )
 """A key sealed for one holder; `tries` counts attempts with the PIN since the last good one."""
+
+masters = Table(
+    "keys_masters",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("used_from", UtcTime, nullable=False),
+    Column("retired_at", UtcTime),
+)
+"""Master keys by name, never their bytes. Nothing new is sealed under one that is retired."""

@@ -1,7 +1,7 @@
-"""Private keys at rest, each sealed for one holder under that holder's PIN and the installation's master key.
+"""Private keys at rest, each sealed for one holder under that holder's PIN and, around that, under the master key.
 
-    KEK    = HKDF-SHA256( argon2id(PIN, salt) ‖ master key )
-    sealed = AES-256-GCM( KEK, nonce, PKCS#8 key; additional data = key id and holder )
+    inner  = AES-256-GCM( HKDF-SHA256( argon2id(PIN, salt) ), nonce, PKCS#8 key; additional data = key id and holder )
+    sealed = AES-256-GCM( master key, own nonce, inner; additional data = all else that the wrapping says )
 
 What theft leaves to the thief:
 
@@ -12,7 +12,7 @@ What theft leaves to the thief:
   wrapping (64 MiB, 3 passes, 4 lanes for new ones: about a quarter of a second of one core when this was written).
   All 10^8 PINs of eight digits are then some 290 core-days for one key, half of that on average: a hundred hired cores
   need three days, and a PIN that people often choose falls in minutes. Eight random lower-case letters and digits
-  (2.8 * 10^12) are some 22 000 core-years. So the master key belongs on another disk, another backup or a KMS; after
+  (2.8 * 10^12) are some 22 000 core-years. So the master key belongs on another disk, another backup or a token; after
   such a theft every certificate whose key was stored is to be revoked, whatever its PIN.
 - *Writing the database of a running installation*: the thief can wind the counter of tries back and guess through the
   program, at its speed.
@@ -20,12 +20,13 @@ What theft leaves to the thief:
   call and dropped.
 
 A wrapping moved to another row does not open: key id and holder are authenticated. A forgotten PIN cannot be recovered
-by anybody: a new key and a new certificate are made. The master key cannot be changed without the PINs, because both
-together make the KEK; a new master key means that each holder seals the key again.
+by anybody: a new key and a new certificate are made. The master key can be changed without the PINs (`rewrap`): the
+outer sealing alone is made anew, the inner one stays as its holder made it.
 """
 
 import os
 import unicodedata
+from dataclasses import replace
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
@@ -35,59 +36,72 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from keys.errors import KeyUnavailable, PinTooShort, PinWrong, Words
+from keys.errors import KeyUnavailable, PinTooShort, PinWrong
+from keys.masters import MasterRing
 from keys.model import Wrapping
 from keys.signer import KIND, PrivateKey
 
 LEAST_PIN = 8
 """Characters of a PIN, after Unicode normalisation (NFC)."""
 
-MASTER_BYTES = 32
 MEMORY_KIB = 64 * 1024
 ITERATIONS = 3
 LANES = 4
 """The second recommended set of RFC 9106: what a small server can pay for each signature."""
 
-MASTER_WRONG = Words("khóa chủ phải dài 32 byte", "the master key must have 32 bytes")
-PURPOSE = b"congvan key wrapping 1"
+PURPOSE = b"congvan key wrapping 2"
 
 
-def new_master() -> bytes:
-    """A master key: 32 random bytes, to be kept apart from the database."""
-    return os.urandom(MASTER_BYTES)
+def wrap(private_key_der: bytes, *, pin: str, masters: MasterRing, key: str, holder: str) -> Wrapping:
+    """Seal a private key (PKCS#8 DER) so that only `holder`, with `pin`, on an installation with that master, opens it.
 
-
-def wrap(private_key_der: bytes, *, pin: str, master: bytes, key: str, holder: str) -> Wrapping:
-    """Seal a private key (PKCS#8 DER) so that only `holder`, with `pin`, on an installation with `master`, opens it.
-
-    `key` is the key's id. Raises `PinTooShort`, and `KeyUnavailable` for an unreadable key or a master key of another
-    length than 32 bytes.
+    `key` is the key's id. The key is checked in full here, and never again: what opens later is authenticated. Raises
+    `PinTooShort`, and `KeyUnavailable` for a key that is broken or of another kind than RSA and EC.
     """
     if len(_normal(pin)) < LEAST_PIN:
         raise PinTooShort(least=LEAST_PIN)
     _load(private_key_der)
-    salt, nonce = os.urandom(16), os.urandom(12)
-    empty = Wrapping(salt, nonce, b"", MEMORY_KIB, ITERATIONS, LANES)
-    sealed = AESGCM(_kek(empty, pin, master)).encrypt(nonce, private_key_der, _place(key, holder))
-    return Wrapping(salt, nonce, sealed, MEMORY_KIB, ITERATIONS, LANES)
+    empty = Wrapping(os.urandom(16), os.urandom(12), b"", MEMORY_KIB, ITERATIONS, LANES, "")
+    inner = AESGCM(_kek(empty, pin)).encrypt(empty.nonce, private_key_der, _place(key, holder))
+    return _sealed(empty, inner, masters, key, holder)
 
 
-def open_wrapping(wrapping: Wrapping, *, pin: str, master: bytes, key: str, holder: str, left: int = 0) -> PrivateKey:
+def unseal(wrapping: Wrapping, *, masters: MasterRing, key: str, holder: str) -> bytes:
+    """What is under the master key: the private key, still sealed under the PIN. Nothing is guessed with this.
+
+    Raises `KeyUnavailable` when the master key is not held, or when the wrapping was altered or belongs elsewhere.
+    """
+    return masters.open(wrapping.master, wrapping.sealed, _outer_place(wrapping, key, holder))
+
+
+def open_wrapping(
+    wrapping: Wrapping, *, pin: str, masters: MasterRing, key: str, holder: str, left: int = 0
+) -> PrivateKey:
     """The private key that `wrap` sealed, for one call; hand it to `keys.signer.VaultSigner`.
 
     Count the try and commit it first (`KeyStore.count_try`, which says `left`). Takes a quarter of a second and 64 MiB.
-    Raises `PinWrong(left=left)`: a wrong master key, key id or holder, or an altered wrapping, looks exactly the same.
+    Raises `PinWrong(left=left)`, and what `unseal` raises, which is no guess.
     """
+    inner = unseal(wrapping, masters=masters, key=key, holder=holder)
     try:
-        der = AESGCM(_kek(wrapping, pin, master)).decrypt(wrapping.nonce, wrapping.sealed, _place(key, holder))
+        der = AESGCM(_kek(wrapping, pin)).decrypt(wrapping.nonce, inner, _place(key, holder))
     except InvalidTag as e:
         raise PinWrong(left=left) from e
     return _load(der, checked=True)
 
 
-def _kek(wrapping: Wrapping, pin: str, master: bytes) -> bytes:
-    if len(master) != MASTER_BYTES:
-        raise KeyUnavailable(why=MASTER_WRONG)
+def rewrap(wrapping: Wrapping, *, masters: MasterRing, key: str, holder: str) -> Wrapping:
+    """The same wrapping under the newest master key; the PIN stays, and nobody has to type it. Raises as `unseal`."""
+    inner = unseal(wrapping, masters=masters, key=key, holder=holder)
+    return _sealed(wrapping, inner, masters, key, holder)
+
+
+def _sealed(wrapping: Wrapping, inner: bytes, masters: MasterRing, key: str, holder: str) -> Wrapping:
+    name, sealed = masters.seal(inner, _outer_place(wrapping, key, holder))
+    return replace(wrapping, sealed=sealed, master=name)
+
+
+def _kek(wrapping: Wrapping, pin: str) -> bytes:
     # argon2-cffi, not cryptography's Argon2id: that one fails when two threads derive at the same time (OpenSSL)
     stretched = hash_secret_raw(
         _normal(pin).encode(),
@@ -98,7 +112,7 @@ def _kek(wrapping: Wrapping, pin: str, master: bytes) -> bytes:
         hash_len=32,
         type=Type.ID,
     )
-    return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(stretched + master)
+    return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(stretched)
 
 
 def _normal(pin: str) -> str:
@@ -109,6 +123,11 @@ def _normal(pin: str) -> str:
 def _place(key: str, holder: str) -> bytes:
     # lengths keep ("ab", "c") and ("a", "bc") apart
     return b"".join(len(part).to_bytes(4) + part for part in (key.encode(), holder.encode()))
+
+
+def _outer_place(wrapping: Wrapping, key: str, holder: str) -> bytes:
+    cost = b"".join(number.to_bytes(4) for number in (wrapping.memory_kib, wrapping.iterations, wrapping.lanes))
+    return _place(key, holder) + wrapping.salt + wrapping.nonce + cost
 
 
 def _load(der: bytes, *, checked: bool = False) -> PrivateKey:

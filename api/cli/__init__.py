@@ -1,5 +1,5 @@
 """The command line: `service` runs it, `road` walks documents through it by the JSON API, `check` verifies offline,
-`trust` says whom it believes.
+`trust` says whom it believes, `key` keeps the keys.
 
 Exit statuses: 0 done; 1 refused or not valid; 64 wrong usage. `verify` and `evidence check` have their own (see there).
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import check, road, service, trust
+from api.cli import check, key, road, service, trust
 
 USAGE = 64
 """`EX_USAGE` of sysexits: never one of the statuses that mean a verdict."""
@@ -28,6 +28,7 @@ service.add_to(app)
 road.add_to(app)
 check.add_to(app)
 trust.add_to(app)
+key.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,6 @@
 """Whom this installation trusts: each root is believed by a fingerprint that came another way, such as on paper."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -9,15 +8,12 @@ from typing import Annotated
 
 import typer
 
-from api.migrations import upgrade
-from api.settings import load_settings
-from api.wiring import Database, Parts, Writing, build_parts, now
+from api.cli.installation import REFUSED, installation
+from api.wiring import Writing, now
 from keys.certificates import fingerprint, read_certificate, read_certificates
 from keys.errors import AnchorOfAnotherWorld, FingerprintWrong, KeysError, TrustListExpired
 from keys.model import Anchor, Fingerprint, TrustWorld
 from keys.trust_lists import anchors_of, read_trust_list
-
-REFUSED = 1
 
 
 class Worlds(StrEnum):
@@ -91,7 +87,7 @@ def load(
 
 def list_() -> None:
     """Đang tin cậy những ai. / Who is trusted."""
-    with _installation() as parts:
+    with installation() as parts:
         for anchor in parts.trust().anchors:
             typer.echo(_line(anchor))
 
@@ -101,7 +97,7 @@ def remove(
 ) -> int:
     """Thôi tin cậy một chứng thư. / Trust a certificate no longer."""
     wanted = _typed(fingerprint)
-    with _installation() as parts, parts.write() as writing:
+    with installation() as parts, parts.write() as writing:
         gone = writing.keys.remove_anchor(Fingerprint(wanted))
     if not gone:
         typer.echo("Không có chứng thư này trong danh sách tin cậy. / It was not trusted.", err=True)
@@ -114,7 +110,7 @@ def _trust(work: Callable[[], tuple[Anchor, ...]]) -> int:
     """Bring anchors in, all or none; a refusal is one sentence and exit status 1."""
     try:
         anchors = work()
-        with _installation() as parts, parts.write() as writing:
+        with installation() as parts, parts.write() as writing:
             for anchor in anchors:
                 _require_same_world(writing, anchor)
                 writing.keys.add_anchor(anchor.der, anchor.world, now())
@@ -134,23 +130,6 @@ def _require_same_world(writing: Writing, anchor: Anchor) -> None:
     before = {_name(one.der): one.world for one in writing.keys.material().anchors}.get(_name(anchor.der))
     if before not in (None, anchor.world):
         raise AnchorOfAnotherWorld(world=before)
-
-
-@contextmanager
-def _installation() -> Iterator[Parts]:
-    """The installation that the settings name, with its tables."""
-    settings = load_settings()
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(settings.database)
-    try:
-        upgrade(database.writer)
-    finally:
-        database.close()
-    parts = build_parts(settings)
-    try:
-        yield parts
-    finally:
-        parts.close()
 
 
 def _typed(word: str) -> str:

@@ -88,5 +88,5 @@ def _form_values(parts: Parts, results: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _seal(parts: Parts, told: bytes) -> str:
     """Proof that this service made a report, so that it never prints one that somebody else wrote."""
-    key = hmac.digest(parts.master_key, b"reports on the page /verify", hashlib.sha256)
+    key = parts.masters.derive(b"reports on the page /verify")
     return hmac.new(key, told, hashlib.sha256).hexdigest()

@@ -126,7 +126,7 @@ def _make(parts: Parts, office: PilotOffice) -> _Made:
         key = _key_of(person, leader_key, seal_key)
         if key is not None and login.pin is not None:
             name = f"key_{secrets.token_hex(16)}"
-            wrapped = wrap(_der(key), pin=login.pin, master=parts.master_key, key=name, holder=id_)
+            wrapped = wrap(_der(key), pin=login.pin, masters=parts.masters, key=name, holder=id_)
             wrappings[id_] = (name, wrapped)
     leader = next(p for p in office.people if Role.LEADER in p.roles)
     return _Made(
@@ -169,7 +169,7 @@ def _renew(writing: Writing, parts: Parts, authority: PilotAuthority, made: _Mad
             person = next(p for p in made.office.people if p.login == login.login)
             key = _key_of(person, made.leader_key, made.seal_key)
             assert key is not None  # noqa: S101 - it was wrapped
-            wrapped = wrap(_der(key), pin=login.pin, master=parts.master_key, key=name, holder=account.id)
+            wrapped = wrap(_der(key), pin=login.pin, masters=parts.masters, key=name, holder=account.id)
             made.wrappings[account.id] = (name, wrapped)
         ids.append(account.id)
     _certify(writing, parts, authority, made, tuple(ids))
@@ -195,7 +195,7 @@ def _certify(writing: Writing, parts: Parts, authority: PilotAuthority, made: _M
         name, wrapping = made.wrappings[id_]
         fingerprint = writing.keys.add_certificate(read_certificate(der), TrustWorld.PILOT, at)
         writing.keys.add_key(name, fingerprint, purpose, office.code, at)
-        writing.keys.add_wrapping(name, id_, wrapping)
+        writing.keys.add_wrapping(name, id_, wrapping, at)
 
 
 def _key_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from keys.store import MOST_TRIES, KeyStore
 from keys.tables import metadata
 from tests.fixtures.pilot import OFFICE_CODE, now
 
-WRAPPING = Wrapping(b"s" * 16, b"n" * 12, b"sealed", 65536, 3, 4)
+WRAPPING = Wrapping(b"s" * 16, b"n" * 12, b"sealed", 65536, 3, 4, "first")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def fill(store: KeyStore, trust: TrustMaterial, leader_key: Signer) -> None:
         store.add_intermediate(der, now())
     name = store.add_certificate(read_certificate(leader_key.certificate), TrustWorld.PILOT, now())
     store.add_key("k1", name, Purpose.PERSON, OFFICE_CODE, now())
-    store.add_wrapping("k1", "p_an", WRAPPING)
+    store.add_wrapping("k1", "p_an", WRAPPING, now())
 
 
 def test_trust_comes_back_as_it_was(filled: KeyStore, trust: TrustMaterial) -> None:
@@ -126,8 +127,8 @@ def test_five_tries_lock_the_pin_and_a_good_one_forgets_them(filled: KeyStore) -
 def test_a_new_wrapping_unlocks(filled: KeyStore) -> None:
     for _ in range(MOST_TRIES):
         filled.count_try("k1", "p_an")
-    other = Wrapping(b"t" * 16, b"m" * 12, b"other", 65536, 4, 4)
-    filled.add_wrapping("k1", "p_an", other)
+    other = Wrapping(b"t" * 16, b"m" * 12, b"other", 65536, 4, 4, "first")
+    filled.add_wrapping("k1", "p_an", other, now())
     assert filled.wrapping("k1", "p_an") == other
     assert filled.count_try("k1", "p_an") == 4
 
@@ -154,3 +155,22 @@ def test_times_come_back_aware(filled: KeyStore, private_key: rsa.RSAPrivateKey)
     assert key is not None
     assert key.retired_at is not None
     assert key.retired_at.utcoffset() == timedelta(0)
+
+
+def test_nothing_is_sealed_any_more_under_a_master_key_that_was_retired(filled: KeyStore) -> None:
+    filled.retire_masters("second", ("first", "second"), now())
+    with pytest.raises(KeyUnavailable) as retired:
+        filled.add_wrapping("k1", "p_binh", WRAPPING, now())
+    assert "has just been changed" in retired.value.sentence("en")
+    filled.add_wrapping("k1", "p_binh", replace(WRAPPING, master="second"), now())
+    assert filled.masters_in_use() == {"first", "second"}
+
+
+def test_a_key_moves_to_another_master_key_unless_its_holder_was_faster(filled: KeyStore) -> None:
+    [(key, holder, old)] = filled.wrappings_of_others("second", 10)
+    assert (key, holder, old) == ("k1", "p_an", WRAPPING)
+    faster = replace(WRAPPING, salt=b"o" * 16, sealed=b"sealed anew", master="second")
+    filled.add_wrapping("k1", "p_an", faster, now())
+    filled.replace_wrapping("k1", "p_an", old, replace(old, sealed=b"moved", master="second"))
+    assert filled.wrapping("k1", "p_an") == faster
+    assert filled.wrappings_of_others("second", 10) == []

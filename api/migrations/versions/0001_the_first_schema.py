@@ -73,11 +73,21 @@ def upgrade() -> None:
         sa.Column("memory_kib", sa.Integer(), nullable=False),
         sa.Column("iterations", sa.Integer(), nullable=False),
         sa.Column("lanes", sa.Integer(), nullable=False),
+        sa.Column("master", sa.String(length=16), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("key_id", "holder"),
     )
     with op.batch_alter_table("keys_wrappings", schema=None) as batch_op:
         batch_op.create_index("keys_wrappings_holder", ["holder"], unique=False)
+        batch_op.create_index("keys_wrappings_master", ["master"], unique=False)
+
+    op.create_table(
+        "keys_masters",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("used_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
 
     op.create_table(
         "exchange_assignments",
