@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -18,6 +19,10 @@ from keys.errors import CertificateUnreadable
 from keys.model import Certificate, Fingerprint, Purpose
 
 E = TypeVar("E", bound=x509.ExtensionType)
+
+KEPT = 1024
+"""Certificates, and pairs of them, whose answers are kept by their exact bytes: what bytes say never changes."""
+KEPT_LISTS = 32
 
 MACHINE_USES = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.OCSP_SIGNING})
 
@@ -49,6 +54,7 @@ def fingerprint(der: bytes) -> Fingerprint:
     return Fingerprint(hashlib.sha256(der).hexdigest())
 
 
+@lru_cache(maxsize=KEPT)
 def read_certificate(der: bytes) -> Certificate:
     """Read a certificate (DER) once into plain values. Raises `CertificateUnreadable` on anything that is not one.
 
@@ -125,6 +131,7 @@ def verifies_with(certificate: bytes, data: bytes, signature: bytes, digest: str
     return algorithm is not None and verifies(key, data, signature, algorithm())
 
 
+@lru_cache(maxsize=KEPT_LISTS)
 def signed_list(revocation_list: bytes, issuer: bytes) -> bool:
     """Whether a revocation list (DER) was signed with the key of `issuer` (DER). False for what cannot be read."""
     try:
@@ -134,6 +141,7 @@ def signed_list(revocation_list: bytes, issuer: bytes) -> bool:
         return False
 
 
+@lru_cache(maxsize=KEPT)
 def issued_by(certificate: bytes, issuer: bytes) -> bool:
     """Whether `issuer` is an authority that signed `certificate` (both DER): names, signature, CA flag and keyCertSign.
 

@@ -37,11 +37,16 @@ def over_limit(pdf: bytes) -> str | None:
 
     The cost of a verdict grows with these, so they are counted before any parser meets the file.
     """
-    if pdf.count(b"startxref") > MOST_REVISIONS:
+    if many_revisions(pdf):
         return "revisions"
     if len(_BYTE_RANGE.findall(pdf)) > MOST_SIGNATURES:
         return "signatures"
     return "contents" if _LONG_CONTENTS.search(pdf) else None
+
+
+def many_revisions(pdf: bytes) -> bool:
+    """Whether the file has more revisions than are read. Reading them is the first thing that any parser does."""
+    return pdf.count(b"startxref") > MOST_REVISIONS
 
 
 def was_signed(pdf: bytes) -> bool:

@@ -18,9 +18,10 @@ from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, Trus
 from keys.trust import world_of
 from signing.changes import judged as judged_changes
 from signing.changes import worst as worst_change
+from signing.digests import Digests
 from signing.errors import NotAPdf, PdfTooComplex, TooLarge
 from signing.guard import RANGE_MISSES, file_misses, keys_twice, misses, signature_removed, signed_ends, whole_part
-from signing.intake import over_limit
+from signing.intake import many_revisions
 from signing.model import (
     DATE_FIELD,
     NUMBER_FIELD,
@@ -66,11 +67,12 @@ def verify_pdf(
     # 1 may it be opened at all
     _require_pdf(pdf)
     inputs = inputs_digest(at, trust, revocation, office_code)
-    if over := over_limit(pdf):
-        return limited_report(pdf, at=at, what=over, inputs_sha256=inputs)
+    if many_revisions(pdf):
+        return limited_report(pdf, at=at, what="revisions", inputs_sha256=inputs)
     # 2 what pyHanko finds in each signature field
+    digests = Digests(pdf)
     try:
-        seen, hidden = _look(pdf, at, trust, revocation)
+        seen, hidden = _look(pdf, at, trust, revocation, digests)
     except PdfTooComplex as error:
         return limited_report(pdf, at=at, what=str(error.gaps["what"]), inputs_sha256=inputs)
     # 3 what the raw bytes say, whatever pyHanko found
@@ -98,7 +100,7 @@ def verify_pdf(
         findings.append(Finding("office-mismatch", "warning"))
     worst = next((s for s in signatures if s.verdict is verdict), None)
     return Report(
-        file_sha256=hashlib.sha256(pdf).hexdigest(),
+        file_sha256=digests.whole().hex(),
         file_size=len(pdf),
         at=at,
         verdict=verdict,
@@ -137,14 +139,16 @@ def limited_report(pdf: bytes, *, at: datetime, what: str, inputs_sha256: str = 
     )
 
 
-def _look(pdf: bytes, at: datetime, trust: TrustMaterial, revocation: RevocationData) -> tuple["Seen", tuple[str, ...]]:
+def _look(
+    pdf: bytes, at: datetime, trust: TrustMaterial, revocation: RevocationData, digests: Digests
+) -> tuple["Seen", tuple[str, ...]]:
     """What pyHanko finds in the file or, where that cannot be read, in what its newest readable signature ends."""
     from signing._pyhanko.judging import look
 
     names = (NUMBER_FIELD, DATE_FIELD)
     whole = whole_part(pdf)
     try:
-        return look(whole, at=at, trust=trust, revocation=revocation, names=names), ()
+        return look(whole, at=at, trust=trust, revocation=revocation, names=names, digests=digests), ()
     except NotAPdf:
         for end in signed_ends(whole):
             try:

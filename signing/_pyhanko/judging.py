@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from dataclasses import field as made_with
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from asn1crypto import cms, crl, ocsp, x509
@@ -56,13 +58,15 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from keys.algorithms import DOCUMENT_USES, digest_good, key_good
-from keys.certificates import issued_by, signed_list, verifies_with
+from keys.certificates import KEPT, KEPT_LISTS, issued_by, signed_list, verifies_with
 from keys.model import RevocationData, TrustMaterial
 from signing._pyhanko.drawn import differing_fields
 from signing._pyhanko.mending import Reader, clock_at, keys_said_twice
 from signing._pyhanko.places import unlisted_objects
 from signing._pyhanko.revisions import Revisions
+from signing.digests import Digests
 from signing.errors import NotAPdf, PdfEncrypted, PdfTooComplex
+from signing.intake import MOST_CONTENTS, MOST_SIGNATURES
 from signing.model import Change
 
 LIMITS = DecodeLimits(
@@ -73,7 +77,6 @@ BROKEN = (
     ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RecursionError, PdfError, zlib.error,
 )  # fmt: skip
 CANNOT_BE_READ = "cannot be read"
-MOST_SIGNATURES = 20
 NEAR = 16
 """Bytes by which `startxref` may miss its section: readers forgive that, and so do honest writers' files."""
 _STARTXREF = re.compile(rb"startxref\s+(\d+)")
@@ -186,9 +189,18 @@ class _Dated(AlgorithmUsagePolicy):
         return AlgorithmUsageConstraint(good, failure_reason=None if good else "key")
 
 
-def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: RevocationData, names: Iterable[str]) -> Seen:
+def look(
+    pdf: bytes,
+    *,
+    at: datetime,
+    trust: TrustMaterial,
+    revocation: RevocationData,
+    names: Iterable[str],
+    digests: Digests | None = None,
+) -> Seen:
     """Every filled signature field of a PDF, judged as of `at`, and the values of the text fields in `names`.
 
+    `digests` are those of `pdf`, or of a longer file that begins with it.
     Raises `NotAPdf`, `PdfEncrypted`, `PdfTooComplex`.
     """
     try:
@@ -196,7 +208,7 @@ def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: Revocati
             reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
         if reader.encrypted:
             raise PdfEncrypted
-        fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
+        fields = _fields(reader)
         pages = int(reader.root["/Pages"]["/Count"])
         values = _text_values(reader, names)
         revisions = Revisions(reader)
@@ -206,16 +218,28 @@ def look(pdf: bytes, *, at: datetime, trust: TrustMaterial, revocation: Revocati
         raise NotAPdf from error
     if len(fields) > MOST_SIGNATURES:
         raise PdfTooComplex(what="signatures")
-    with clock_at(at):
-        known = _known(reader, trust, revocation)
-        judged, opened = asyncio.run(_judge_all(reader, fields, trust, known, at))
-    _follow(reader, revisions, opened, pdf)
-    proof = bool(known.known_crls or known.known_ocsps) and "/DSS" in reader.root
-    seen = Seen(judged, pages, values, revisions.count, proof, revisions.views_differ(), trailer_twice=bool(twice))
+    opened = [_opened(reader, name, one) for name, one in fields]
+    digests = digests or Digests(pdf)
+    digests.begin((one.byte_range, embedded.external_md_algorithm) for one, embedded in opened if embedded is not None)
+    _follow(reader, revisions, [(a, b) for a, b in opened if b is not None and len(a.byte_range) == 4], pdf)
+    judged = [found for found, _ in opened]
+    seen = Seen(
+        judged, pages, values, revisions.count, views_differ=revisions.views_differ(), trailer_twice=bool(twice)
+    )
     with suppress(*BROKEN):  # notes beside the verdict: what they cannot read stays without a note
         seen.shown_otherwise = tuple(differing_fields(reader))
         seen.unlisted = unlisted_objects(reader, pdf)
+    with clock_at(at):
+        known = _known(reader, trust, revocation)
+        asyncio.run(_judge_all(opened, digests, trust, known, at))
+    seen.proof = bool(known.known_crls or known.known_ocsps) and "/DSS" in reader.root
     return seen
+
+
+def _fields(reader: PdfFileReader) -> list[tuple[str, Any]]:
+    """Names and dictionaries of the filled signature fields; one more than is allowed tells that there are too many."""
+    filled = islice(enumerate_sig_fields(reader, filled_status=True), MOST_SIGNATURES + 1)
+    return [(name, ref.get_object()) for name, _, ref in filled]
 
 
 def _follow(
@@ -279,7 +303,7 @@ def certificates(pdf: bytes) -> tuple[bytes, ...]:
     """The signer's and stampers' certificates in a PDF (DER), for asking about them."""
     try:
         reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
-        fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
+        fields = _fields(reader)
     except Exception as error:
         raise NotAPdf from error
     found: dict[bytes, None] = {}
@@ -295,24 +319,31 @@ def certificates(pdf: bytes) -> tuple[bytes, ...]:
 
 
 async def _judge_all(
-    reader: PdfFileReader, fields: list[tuple[str, Any]], trust: TrustMaterial, known: LocalKnowledge, at: datetime
-) -> tuple[list[Judged], list[tuple[Judged, EmbeddedPdfSignature]]]:
-    stamped = any(_subfilter(one) == "/ETSI.RFC3161" for _, one in fields)
-    pairs = [await _judge(reader, name, one, trust, known, at, stamped=stamped) for name, one in fields]
-    opened = [(found, embedded) for found, embedded in pairs if embedded is not None and len(found.byte_range) == 4]
-    return [found for found, _ in pairs], opened
-
-
-async def _judge(
-    reader: PdfFileReader,
-    name: str,
-    one: Any,
+    opened: list[tuple[Judged, EmbeddedPdfSignature | None]],
+    digests: Digests,
     trust: TrustMaterial,
     known: LocalKnowledge,
     at: datetime,
-    *,
-    stamped: bool,
-) -> tuple[Judged, EmbeddedPdfSignature | None]:
+) -> None:
+    stamped, rules = any(found.kind == "timestamp" for found, _ in opened), _rules(trust, known)
+    for found, embedded in opened:
+        if embedded is None:
+            continue
+        try:
+            digest = digests.of(found.byte_range, embedded.external_md_algorithm)
+            if digest is not None:
+                embedded.external_digests[embedded.external_md_algorithm] = digest
+            _read_integrity(found, embedded)
+            _read_cms(found, embedded)
+            await _run_process(found, embedded, trust, rules, at, stamped=stamped)
+        except Exception as error:
+            # one signature that cannot be read must not hide the others: it is reported as such, and never as good
+            found.error = type(error).__name__
+            found.passed = False
+
+
+def _opened(reader: PdfFileReader, name: str, one: Any) -> tuple[Judged, EmbeddedPdfSignature | None]:
+    """What a signature field holds, and pyHanko's view of it where it has one."""
     subfilter = _subfilter(one)
     kind = "timestamp" if subfilter == "/ETSI.RFC3161" else "signature"
     if subfilter == CANNOT_BE_READ:
@@ -322,17 +353,18 @@ async def _judge(
     found = Judged(_plain(name), kind, place=_place_of(reader, one), pades=subfilter == "/ETSI.CAdES.detached")
     embedded = None
     try:
-        _read_shape(found, bytes(one["/V"].raw_get("/Contents")))
+        contents = one["/V"].raw_get("/Contents")
+        if 2 * len(contents) > MOST_CONTENTS:
+            raise PdfTooComplex(what="contents")
+        _read_shape(found, bytes(contents))
         embedded = EmbeddedPdfSignature(reader, one, name)
         found.byte_range = tuple(int(n) for n in embedded.byte_range)
         found.contents = bytes(embedded.pkcs7_content)
-        _read_integrity(found, embedded)
-        _read_cms(found, embedded)
-        await _run_process(found, embedded, trust, known, at, stamped=stamped)
+    except PdfTooComplex:
+        raise
     except Exception as error:
-        # one signature that cannot be read must not hide the others: it is reported as such, and never as good
-        found.error = type(error).__name__
-        found.passed = False
+        found.error = type(error).__name__  # as in `_judge_all`
+        return found, embedded if found.byte_range else None
     return found, embedded
 
 
@@ -410,12 +442,12 @@ async def _run_process(
     found: Judged,
     embedded: EmbeddedPdfSignature,
     trust: TrustMaterial,
-    known: LocalKnowledge,
+    rules: PdfSignatureValidationSpec,
     at: datetime,
     *,
     stamped: bool,
 ) -> None:
-    rules = _rules(trust, known)
+    known = rules.signature_validation_spec.local_knowledge
     timing = ValidationTimingInfo(validation_time=at, best_signature_time=at, point_in_time_validation=True)
     if found.kind == "timestamp":
         status = await _timestamp_status(embedded, rules, trust)
@@ -482,7 +514,17 @@ def _read_status(found: Judged, embedded: EmbeddedPdfSignature, status: Any) -> 
 
 
 def _anchors(trust: TrustMaterial) -> list[x509.Certificate]:
-    return [x509.Certificate.load(anchor.der) for anchor in trust.anchors]
+    return [_certificate(anchor.der) for anchor in trust.anchors]
+
+
+@lru_cache(maxsize=KEPT)
+def _certificate(der: bytes) -> x509.Certificate:
+    return x509.Certificate.load(der)
+
+
+@lru_cache(maxsize=KEPT_LISTS)
+def _revocation_list(der: bytes) -> crl.CertificateList:
+    return crl.CertificateList.load(der)
 
 
 def _revoked_at(
@@ -542,7 +584,7 @@ async def _timestamp_status(
 ) -> tuple[bool, bool, bool, datetime | None]:
     """Is a document time stamp over these bytes, by a trusted authority? Revocation was judged before."""
     context = ValidationContext(
-        trust_roots=[x509.Certificate.load(anchor.der) for anchor in trust.anchors],
+        trust_roots=_anchors(trust),
         other_certs=list(rules.signature_validation_spec.local_knowledge.known_certs),
         allow_fetching=False,
         revocation_mode="soft-fail",
@@ -568,7 +610,7 @@ def _signer_of(token: cms.SignedData) -> x509.Certificate | None:
 
 
 def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidationSpec:
-    roots = [x509.Certificate.load(anchor.der) for anchor in trust.anchors]
+    roots = _anchors(trust)
     chain = CertValidationPolicySpec(
         SimpleTrustManager.build(trust_roots=roots),
         CertRevTrustPolicy(IF_DECLARED),
@@ -592,12 +634,12 @@ def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidatio
 
 
 def _known(reader: PdfFileReader, trust: TrustMaterial, revocation: RevocationData) -> LocalKnowledge:
-    certs = [x509.Certificate.load(der) for der in (*trust.intermediates, *revocation.certificates)]
-    crls = [crl.CertificateList.load(der) for der in revocation.crls]
+    certs = [_certificate(der) for der in (*trust.intermediates, *revocation.certificates)]
+    crls = [_revocation_list(der) for der in revocation.crls]
     ocsps = [ocsp.OCSPResponse.load(der) for der in revocation.ocsps]
     try:
         dss = DocumentSecurityStore.read_dss(reader)
-        crls += [crl.CertificateList.load(stream.get_object().data) for stream in dss.crls]
+        crls += [_revocation_list(stream.get_object().data) for stream in dss.crls]
         ocsps += [ocsp.OCSPResponse.load(stream.get_object().data) for stream in dss.ocsps]
         certs += list(dss.load_certs())
     except NoDSSFoundError:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from asn1crypto import x509
@@ -91,6 +92,16 @@ def _same_name(one: x509.Name, other: object) -> bool:
             _COMPARED.clear()
         _COMPARED[pair] = bool(_name_equal_as_it_was(one, other))
     return _COMPARED[pair]
+
+
+def _hashable(one: x509.Name) -> str:
+    """The prepared form of a name under which issuers are found, made once for the same bytes."""
+    return _prepared(one.dump())
+
+
+@lru_cache(maxsize=MOST_COMPARED)
+def _prepared(name: bytes) -> str:
+    return str(_name_hashable_as_it_was(x509.Name.load(name)))
 
 
 def _other_name(one: x509.Name, other: object) -> bool:
@@ -180,6 +191,8 @@ generic.read_hex_string_from_stream = read_hex_string
 _name_equal_as_it_was = x509.Name.__eq__
 x509.Name.__eq__ = _same_name
 x509.Name.__ne__ = _other_name
+_name_hashable_as_it_was = x509.Name.hashable.fget
+x509.Name.hashable = property(_hashable)
 generic.logger = _Heard(generic.logger)  # type: ignore[assignment]
 _validate_raw_as_it_was = sig_validate._validate_raw
 sig_validate._validate_raw = _validate_raw

@@ -2,6 +2,8 @@
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -13,6 +15,7 @@ _NEAR = 4
 _MOST = 100
 _MOST_LOOKED_AT = 20_000
 _LONGEST_HEAD = 24
+_WORD = len(b"stream\r\n")
 _DICTIONARY = 4096
 
 
@@ -24,15 +27,29 @@ def unlisted_objects(reader: PdfFileReader, pdf: bytes) -> int:
     if not pdf.startswith(b"%PDF-"):
         return 0  # the tables count from somewhere else, and the verdict speaks of it
     places = sorted(_places(reader))
-    known, count, looked, at = set(places), 0, 0, pdf.find(b"obj")
-    while at >= 0 and count < _MOST and looked < _MOST_LOOKED_AT:
+    known, count, looked = set(places), 0, 0
+    for at in _told(pdf, places):
         head = _BEFORE.search(pdf[max(at - _LONGEST_HEAD, 0) : at]) if not pdf[at + 3 : at + 4].isalnum() else None
         begin = at - len(head[0]) if head else 0
         if head and known.isdisjoint(range(begin - _NEAR, begin + 1)):
             looked += 1
             count += not _furniture(pdf, at) and not _in_stream(pdf, places, begin)
-        at = pdf.find(b"obj", at + 3)
+        if count >= _MOST or looked >= _MOST_LOOKED_AT:
+            break
     return count
+
+
+def _told(pdf: bytes, places: list[int]) -> Iterator[int]:
+    """Where the word `obj` stands, but for the data of listed streams that say how long they are: most of a file."""
+    for begin, end in pairwise([0, *places, len(pdf)]):
+        data = pdf.find(b"stream", begin, end)
+        said = _LENGTH.search(pdf, begin, data) if data >= 0 else None
+        parts = [(begin, data), (min(data + _WORD + int(said[1]), end), end)] if said else [(begin, end)]
+        for first, last in parts:
+            at = pdf.find(b"obj", first, last + 2)
+            while 0 <= at < last:
+                yield at
+                at = pdf.find(b"obj", at + 3, last + 2)
 
 
 def _places(reader: PdfFileReader) -> set[int]:
@@ -63,5 +80,5 @@ def _in_stream(pdf: bytes, places: list[int], at: int) -> bool:
         return False
     said = _LENGTH.search(pdf, begin, data)
     if said is not None:
-        return at < data + len(b"stream\r\n") + int(said[1])
+        return at < data + _WORD + int(said[1])
     return pdf.find(b"endstream", data + 6, at) < 0

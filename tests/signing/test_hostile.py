@@ -4,15 +4,18 @@ hang, and the next honest file is served as if nothing had been.
 Nests, bombs and crowds that are also attacks on a verdict stand in `test_attacks.py`.
 """
 
+import io
 import re
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pikepdf
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from pikepdf import Dictionary, Name
 
 from keys.authority import PilotAuthority
 from keys.model import RevocationData, TrustMaterial
@@ -255,7 +258,7 @@ def test_what_the_fuzzer_found_is_answered_with_its_signatures(file: Path, sandb
     assert said.signatures
 
 
-# -- limits on raw bytes, before any parser --
+# -- limits: what would cost too much is not begun --
 
 
 def revisions(pdf: bytes) -> bytes:
@@ -265,22 +268,47 @@ def revisions(pdf: bytes) -> bytes:
 
 
 def signatures(pdf: bytes) -> bytes:
-    n = make.size_of(pdf)
-    return appended(pdf, {n + i: b"<</Type/Sig/ByteRange [0 1 2 3]/Contents<00>>>" for i in range(MOST_SIGNATURES)})
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        value = signature_of(document)
+        for n in range(MOST_SIGNATURES):
+            field = Dictionary(FT=Name.Sig, T=f"Them{n}", V=value, Rect=[0, 0, 0, 0], Subtype=Name.Widget)
+            document.Root.AcroForm.Fields.append(document.make_indirect(field))
+        document.save(out)
+    return out.getvalue()
 
 
 def contents(pdf: bytes) -> bytes:
-    start, end = make.gaps(pdf)[-1]
-    return make.ranged(pdf[: start + 1] + b"0" * MOST_CONTENTS + pdf[end - 1 :])
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        signature_of(document).Contents = pikepdf.String(b"\x30" * (MOST_CONTENTS // 2 + 1))
+        document.save(out)
+    return out.getvalue()
+
+
+def signature_of(document: pikepdf.Pdf) -> pikepdf.Object:
+    return next(field.V for field in document.Root.AcroForm.Fields if "/V" in field and Name.Sig == field.FT)
 
 
 @pytest.mark.parametrize("limit", [revisions, signatures, contents], ids=lambda one: one.__name__)
-def test_a_file_over_a_limit_is_unknown_and_says_which_before_any_parser_meets_it(
+def test_a_file_over_a_limit_is_unknown_and_says_which_before_any_signature_is_judged(
     limit: Hostile, plain_signed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("signing._pyhanko.judging._judge_all", lambda *_: pytest.fail("it was judged"))
+    assert over_limit_of(limit(plain_signed)) == {"what": limit.__name__}
+
+
+def test_too_many_revisions_are_seen_before_any_parser_meets_them(
+    plain_signed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("signing.verify._look", lambda *_: pytest.fail("a parser met it"))
-    told = {"at": datetime.now(UTC), "trust": TrustMaterial(()), "revocation": RevocationData()}
-    report = verify_pdf(limit(plain_signed), **told)  # type: ignore[arg-type]
+    assert over_limit_of(revisions(plain_signed)) == {"what": "revisions"}
+
+
+def over_limit_of(pdf: bytes) -> Mapping[str, str]:
+    report = verify_pdf(pdf, at=datetime.now(UTC), trust=TrustMaterial(()), revocation=RevocationData())
     assert report.verdict is Verdict.UNKNOWN
-    assert [(f.code, f.gaps) for f in report.findings] == [("over-limit", {"what": limit.__name__})]
     assert report.inputs_sha256
+    (finding,) = report.findings
+    assert finding.code == "over-limit"
+    return finding.gaps
