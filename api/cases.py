@@ -460,8 +460,7 @@ def verify_kept(parts: Parts, caller: Caller, sha256: str) -> tuple[Report, Stor
     if found is None:
         raise NotFound
     file, sender = found
-    pdf = parts.blobs.get(file.sha256)
-    report, stored = check_kept(parts.tools(), pdf, office_code=sender, at=parts.now(), kept=kept)
+    report, stored = check_kept(parts.tools(), file, office_code=sender, at=parts.now(), kept=kept)
     if stored != kept:
         with parts.write() as writing:
             writing.tx.store.add_report(stored)

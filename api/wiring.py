@@ -142,6 +142,7 @@ class Parts:
             kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
         )
         self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
+        self.named: dict[str, tuple[bytes, ...]] = {}
         self._jobs = job_client(database)
         self._turns = tuple(threading.Lock() for _ in range(64))
 
@@ -225,7 +226,7 @@ class Parts:
     def tools(self) -> Tools:
         """What the work before an act needs."""
         trust = self.trust()
-        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust)
+        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named)
 
     def open_key(self, key: str, holder: str, pin: str) -> VaultSigner:
         """A vault key, opened by its holder's PIN for one use. The try is counted, and committed, before it is made.

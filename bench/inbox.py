@@ -46,7 +46,7 @@ class Load:
 
 def measure(*, rounds: int) -> tuple[str, str, list[Table]]:
     """Title, what was measured, and the tables."""
-    with _service() as (folder, address, passwords):
+    with service() as (folder, address, passwords):
         parts = build_parts(Settings(data=folder))
         try:
             fill(parts, DELIVERIES)
@@ -103,9 +103,9 @@ def fill(parts: Parts, count: int) -> None:
             writing.tx.store.add_deliveries([delivery])
 
 
-def load(address: str, path: str, token: str) -> Load:
-    """One round of load from a process of its own."""
-    told = {**os.environ, "BENCH_TOKEN": token}
+def load(address: str, path: str, token: str, body: object = None) -> Load:
+    """One round of load from a process of its own; with a body, posted as JSON."""
+    told = {**os.environ, "BENCH_TOKEN": token, "BENCH_BODY": json.dumps(body) if body is not None else ""}
     command = [sys.executable, "-m", "bench.inbox", address.removeprefix("http://"), path]
     done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
     return Load(**json.loads(done.stdout))
@@ -127,13 +127,22 @@ def _paths(clerk: Congvan) -> dict[str, str]:
 
 
 @contextmanager
-def _service() -> Iterator[tuple[Path, str, dict[str, str]]]:
-    """`congvan demo` in a fresh folder: its data, its address, the passwords."""
+def service(*, walk: bool = False) -> Iterator[tuple[Path, str, dict[str, str]]]:
+    """`congvan demo` in a fresh folder: its data, its address, the passwords; with `walk` after one whole road."""
     with TemporaryDirectory(prefix="congvan-bench-") as temporary:
         folder, port = Path(temporary) / "data", free_port()
         accounts = Path(temporary) / "accounts.json"
         arguments = [
-            *("demo", "--no-walk", "--folder", str(folder), "--port", str(port), "--offices", str(OFFICES)),
+            *(
+                "demo",
+                *(() if walk else ("--no-walk",)),
+                "--folder",
+                str(folder),
+                "--port",
+                str(port),
+                "--offices",
+                str(OFFICES),
+            ),
             *("--accounts-file", str(accounts)),
         ]
         running = subprocess.Popen(
@@ -170,11 +179,13 @@ def _main() -> None:
     parser.add_argument("host")
     parser.add_argument("path")
     asked = parser.parse_args()
-    headers = {"Cookie": f"{COOKIE}={os.environ['BENCH_TOKEN']}"}
+    token, body = os.environ["BENCH_TOKEN"], os.environ.get("BENCH_BODY") or None
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"} if body else {}
+    headers = headers or {"Cookie": f"{COOKIE}={token}"}
     stop = time.perf_counter() + SECONDS
     taken: list[float] = []
     threads = [
-        threading.Thread(target=_one_connection, args=(asked.host, asked.path, headers, stop, taken))
+        threading.Thread(target=_one_connection, args=(asked.host, asked.path, headers, body, stop, taken))
         for _ in range(CONNECTIONS)
     ]
     begun = time.perf_counter()
@@ -188,10 +199,12 @@ def _main() -> None:
     print(json.dumps(asdict(done)))
 
 
-def _one_connection(host: str, path: str, headers: dict[str, str], stop: float, taken: list[float]) -> None:
+def _one_connection(
+    host: str, path: str, headers: dict[str, str], body: str | None, stop: float, taken: list[float]
+) -> None:
     connection = http.client.HTTPConnection(host, timeout=30)
     while (begun := time.perf_counter()) < stop:
-        connection.request("GET", path, headers=headers)
+        connection.request("POST" if body else "GET", path, body, headers)
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, answer.status

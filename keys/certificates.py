@@ -179,16 +179,19 @@ def extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
         return None
 
 
+@lru_cache(maxsize=KEPT)
 def ocsp_urls(certificate: bytes) -> tuple[str, ...]:
     """Where the certificate (DER) says that its status can be asked (AIA, OCSP)."""
     return _access(certificate, AuthorityInformationAccessOID.OCSP)
 
 
+@lru_cache(maxsize=KEPT)
 def issuer_urls(certificate: bytes) -> tuple[str, ...]:
     """Where the certificate (DER) says that its issuer's certificate lies (AIA, caIssuers)."""
     return _access(certificate, AuthorityInformationAccessOID.CA_ISSUERS)
 
 
+@lru_cache(maxsize=KEPT)
 def crl_urls(certificate: bytes) -> tuple[str, ...]:
     """Where the certificate (DER) says that its revocation list lies (CRL distribution points, http and https only)."""
     with _readable():

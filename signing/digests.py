@@ -18,7 +18,7 @@ _Range = tuple[int, int, int]
 
 
 class Digests:
-    """The digests of one file: `begin` names the ranges, `of` and `whole` wait for the pass and answer."""
+    """The digests of one file: `prepare` names the ranges, `of` and `whole` wait for the pass and answer."""
 
     def __init__(self, pdf: bytes) -> None:
         self._pdf = pdf
@@ -26,7 +26,7 @@ class Digests:
         self._whole: bytes | None = None
         self._thread: Thread | None = None
 
-    def begin(self, wanted: Iterable[tuple[Sequence[int], str]]) -> None:
+    def prepare(self, wanted: Iterable[tuple[Sequence[int], str]]) -> None:
         """Start the pass for signed ranges (`/ByteRange`, ISO 32000-2, 12.8.1) and their digest algorithms.
 
         A range that is not two parts in order within the file, or of another algorithm, is left out.

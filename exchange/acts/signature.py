@@ -28,6 +28,8 @@ from signing.verify import certificates_in, inputs_digest, limited_report, verif
 
 FIELDS = {SignaturePurpose.LEADER: LEADER_FIELD, SignaturePurpose.SEAL: SEAL_FIELD}
 MEDIA_TYPE = "application/pdf"
+MOST_NAMED = 4096
+"""Files whose certificates are remembered; when there are more, all are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +108,46 @@ def check_file(tools: Tools, pdf: bytes, *, office_code: str | None, at: datetim
 
 
 def check_kept(
-    tools: Tools, pdf: bytes, *, office_code: str | None, at: datetime, kept: StoredReport | None
+    tools: Tools, file: FileRef, *, office_code: str | None, at: datetime, kept: StoredReport | None
 ) -> tuple[Report, StoredReport]:
     """The verdict on a stored PDF: the report `kept` where all that it was made from, but for the moment, is the same.
 
     That is: trust, revocation answers, sender and rules.
     """
     if kept is not None:
-        answers = known_revocation(tools, pdf, at)
+        answers = _answers(tools, _certificates(tools, file.sha256), at)
         if kept.inputs_sha256 == inputs_digest(kept.at, tools.trust, answers, office_code):
             return report_from_json(kept.body), kept
-    return check_file(tools, pdf, office_code=office_code, at=at)
+    return check_file(tools, tools.blobs.get(file.sha256), office_code=office_code, at=at)
 
 
 def known_revocation(tools: Tools, pdf: bytes, at: datetime) -> RevocationData:
     """Fresh answers about every certificate in the file; what could not be asked is left to the proof in the file."""
-    try:
-        certificates = tools.run(certificates_in, pdf)
-    except NotAPdf:
-        return RevocationData()  # the verifier looks further, and says what it can read or that it can read nothing
+    return _answers(tools, _certificates(tools, hashlib.sha256(pdf).hexdigest(), pdf), at)
+
+
+def _answers(tools: Tools, certificates: tuple[bytes, ...], at: datetime) -> RevocationData:
     try:
         return tools.revocation.about(certificates, tools.trust, at=at)
     except RevocationUnavailable as missing:
         return missing.found or RevocationData()
+
+
+def _certificates(tools: Tools, sha256: str, pdf: bytes | None = None) -> tuple[bytes, ...]:
+    """Whom to ask about a file: it is opened once in this process for that, because its bytes never say another thing.
+
+    A file that cannot be read names nobody; the verifier looks further, and says what it can read or that it cannot.
+    """
+    found = tools.named.get(sha256)
+    if found is None:
+        try:
+            found = tools.run(certificates_in, pdf if pdf is not None else tools.blobs.get(sha256))
+        except NotAPdf:
+            found = ()
+        if len(tools.named) >= MOST_NAMED:
+            tools.named.clear()
+        tools.named[sha256] = found
+    return found
 
 
 def stored_report(report: Report, at: datetime) -> StoredReport:

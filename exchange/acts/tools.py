@@ -1,7 +1,7 @@
 """What the work before an act needs: files, the limited process, outside time, revocation, trust."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from exchange.storage.blobs import Blobs
@@ -11,10 +11,14 @@ from keys.revocation import RevocationSource
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`run(function, *args, **kwargs)` is `signing.sandbox.Sandbox.run`: nothing else may open a PDF."""
+    """`run(function, *args, **kwargs)` is `signing.sandbox.Sandbox.run`: nothing else may open a PDF.
+
+    `named` remembers the certificates (DER) in files by their SHA-256, for as long as the process lives.
+    """
 
     blobs: Blobs
     run: Callable[..., Any]
     tsa: TimestampAuthority
     revocation: RevocationSource
     trust: TrustMaterial
+    named: dict[str, tuple[bytes, ...]] = field(default_factory=dict)

@@ -220,7 +220,9 @@ def look(
         raise PdfTooComplex(what="signatures")
     opened = [_opened(reader, name, one) for name, one in fields]
     digests = digests or Digests(pdf)
-    digests.begin((one.byte_range, embedded.external_md_algorithm) for one, embedded in opened if embedded is not None)
+    digests.prepare(
+        (one.byte_range, embedded.external_md_algorithm) for one, embedded in opened if embedded is not None
+    )
     _follow(reader, revisions, [(a, b) for a, b in opened if b is not None and len(a.byte_range) == 4], pdf)
     judged = [found for found, _ in opened]
     seen = Seen(

@@ -25,7 +25,7 @@ def test_ten_ranges_in_any_order_are_hashed_as_each_by_itself(length: int, algor
         first, second, end = sorted(draw.randrange(length + 1) for _ in range(3))
         ranges.append((0, first, second, end - second))
     digests = Digests(pdf)
-    digests.begin((one, algorithm) for one in ranges)
+    digests.prepare((one, algorithm) for one in ranges)
     assert [digests.of(one, algorithm) for one in ranges] == [plainly(pdf, one, algorithm) for one in ranges]
     assert digests.whole() == hashlib.sha256(pdf).digest()
 
@@ -37,13 +37,13 @@ def test_ten_ranges_in_any_order_are_hashed_as_each_by_itself(length: int, algor
 )
 def test_a_range_of_another_shape_has_no_digest_here(byte_range: tuple[int, ...]) -> None:
     digests = Digests(bytes(100))
-    digests.begin([(byte_range, "sha256")])
+    digests.prepare([(byte_range, "sha256")])
     assert digests.of(byte_range, "sha256") is None
 
 
 def test_an_unusual_algorithm_is_left_to_whoever_asks() -> None:
     digests = Digests(bytes(100))
-    digests.begin([((0, 10, 20, 80), "sha3_256")])
+    digests.prepare([((0, 10, 20, 80), "sha3_256")])
     assert digests.of((0, 10, 20, 80), "sha3_256") is None
 
 
