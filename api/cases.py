@@ -4,9 +4,9 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 `Answer` that is stored under the request's key and given again for a repeat. The acts stand in `exchange.acts`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
@@ -41,7 +41,8 @@ from exchange.errors import (
 from exchange.rules.acceptance import require_name, require_unclassified
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.model import Delivery, Document, Draft, Event, Role, StoredReport, Upload
+from exchange.rules.model import Delivery, Document, Draft, Event, NamedPerson, Part, Role, StoredReport, Upload
+from exchange.rules.signing_order import WishedHand, signing_order
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 from keys.model import KeyRecord, Purpose
@@ -57,6 +58,7 @@ from signing.errors import (
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
 from signing.report import report_from_json
+from signing.stamp import draw_initials_image
 
 log = structlog.get_logger("congvan.cases")
 T = TypeVar("T")
@@ -172,13 +174,16 @@ def draft(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewDocument)
     issue.require_author(caller.actor)
     with _forgotten_when_refused(parts, caller, body.upload):
         wanted, signer_name = _draft_words(parts, caller, body)
+        named = _order(parts, caller, wanted.signer, body.signers)
 
     def work() -> issue.PreparedFile:
         with _forgotten_when_refused(parts, caller, body.upload):
-            return _prepared_upload(parts, caller, body.upload, body.places, wanted)
+            return _prepared_upload(parts, caller, body.upload, body.places, wanted, named)
 
     def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
-        document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
+        document, event = issue.draft(
+            writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now(), named=named
+        )
         answer = _document(writing, document, event)
         return replace(answer, status=201, headers={**answer.headers, "Location": f"/api/v1/documents/{document.id}"})
 
@@ -209,41 +214,41 @@ def draft_of_bytes(parts: Parts, caller: Caller, asked: Asked, name: str, data: 
 def edit(
     parts: Parts, caller: Caller, asked: Asked, document: str, version: int, body: schemas.DocumentChange
 ) -> Answer:
-    """Change a draft, its file or its places; a returned document becomes a draft again."""
+    """Change a draft, its file, its places or who signs; a returned document becomes a draft again."""
 
-    def work() -> tuple[Draft, str, issue.PreparedFile | None]:
-        with parts.read() as reading:
-            before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
-            revision = issue.current(reading.exchange, before)
-            known = reading.exchange.revisions(before.id)
-        drafts = [r for r in known if r.chain == before.chain and r.made_by == "draft"]
-        with _forgotten_when_refused(parts, caller, body.upload):
-            wanted = _changed_words(before, body)
-            signer_name = _signer_name(parts, caller, wanted.signer)
-            if body.upload is not None:
-                prepared = _prepared_upload(parts, caller, body.upload, body.places, wanted)
-                return wanted, signer_name, prepared
-        base = drafts[-1] if drafts else revision
-        again = issue.prepare_again(parts.tools(), base, body.places.value()) if body.places else None
-        return wanted, signer_name, again
+    def work() -> _Edited:
+        return _edited(parts, caller, document, version, body)
 
-    def act(writing: Writing, made: tuple[Draft, str, issue.PreparedFile | None]) -> Answer:
-        return _document(writing, *issue.edit(writing.tx, caller.actor, document, version, *made, at=parts.now()))
+    def act(writing: Writing, made: _Edited) -> Answer:
+        return _document(writing, *_edit(writing, parts, caller, document, version, made))
 
     return parts.run(caller.actor, asked, work, act)
 
 
-def submit(parts: Parts, caller: Caller, asked: Asked, document: str, version: int) -> Answer:
-    """Ask the leader to sign."""
+def submit(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, body: schemas.SubmitAsked | None = None
+) -> Answer:
+    """Ask for the signatures; with an order of signers the draft gets their fields first, in the same transaction."""
+    signers = body.signers if body else None
 
-    def act(writing: Writing, _: None) -> Answer:
-        return _document(writing, *issue.submit(writing.tx, caller.actor, document, version, at=parts.now()))
+    def work() -> _Edited | None:
+        if signers is None:
+            return None
+        with parts.read() as reading:
+            issue.moving(reading.exchange, "submit", caller.actor, document, version)
+        return _edited(parts, caller, document, version, schemas.DocumentChange(signers=signers))
 
-    return parts.run(caller.actor, asked, lambda: None, act)
+    def act(writing: Writing, made: _Edited | None) -> Answer:
+        seen = version
+        if made is not None:
+            seen = _edit(writing, parts, caller, document, version, made)[0].version
+        return _document(writing, *issue.submit(writing.tx, caller.actor, document, seen, at=parts.now()))
+
+    return parts.run(caller.actor, asked, work, act)
 
 
 def sign(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str) -> Answer:
-    """The leader signs with the key in the vault."""
+    """Whose turn it is initials or signs with the key in the vault."""
     return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.LEADER)
 
 
@@ -563,13 +568,16 @@ def _signed(
         with parts.read() as reading:
             before = issue.moving(reading.exchange, act_name, caller.actor, document, version)
             revision = issue.current(reading.exchange, before)
+            made_for, field = _hand(before, purpose)
             key = _key(reading.keys.keys_for(caller.actor.id), purpose, caller)
-            image = reading.people.picture(*_picture_of(purpose, caller)) or b""
+            image = reading.people.picture(*_picture_of(purpose, caller)) or _drawn(made_for, caller)
             office = reading.exchange.office(caller.actor.office)
         tools = parts.tools()
         name = caller.name if purpose is SignaturePurpose.LEADER or office is None else office.name
         with parts.open_key(key.id, caller.actor.id, pin) as signer:
-            made = make_signature(tools, revision, purpose, signer, image=image, name=name, at=parts.now())
+            made = make_signature(
+                tools, revision, made_for, signer, image=image, name=name, at=parts.now(), field=field
+            )
         try:
             signed = complete_signature(tools, made, office_code=caller.actor.office, at=parts.now())
         except AWAY:
@@ -588,6 +596,14 @@ def _signed(
     return parts.run(caller.actor, asked, work, act)
 
 
+def _hand(document: Document, purpose: SignaturePurpose) -> tuple[SignaturePurpose, str | None]:
+    """What is made now, and in which field: initials and each leader's signature have one of their own."""
+    if purpose is SignaturePurpose.SEAL:
+        return purpose, None
+    named = issue.whose_turn(document)
+    return SignaturePurpose.INITIAL if named.part is Part.INITIAL else purpose, named.field
+
+
 def _hold(writing: Writing, caller: Caller, document: str, version: int, made: MadeSignature, parts: Parts) -> Document:
     prepared = parts.blobs.put(made.prepared.pdf)
     return issue.hold_signature(writing.tx, caller.actor, document, version, made, prepared, at=parts.now())
@@ -597,6 +613,11 @@ def _picture_of(purpose: SignaturePurpose, caller: Caller) -> tuple[str, str]:
     if purpose is SignaturePurpose.LEADER:
         return "signature", caller.actor.id
     return "seal", caller.actor.office
+
+
+def _drawn(purpose: SignaturePurpose, caller: Caller) -> bytes:
+    """What stands for a picture that nobody brought: initials are the name, a signature or a seal needs its own."""
+    return draw_initials_image(caller.name) if purpose is SignaturePurpose.INITIAL else b""
 
 
 def _key(keys: list[KeyRecord], purpose: SignaturePurpose, caller: Caller) -> KeyRecord:
@@ -611,6 +632,60 @@ def _draft_words(parts: Parts, caller: Caller, body: schemas.NewDocument) -> tup
     wanted = Draft(body.type, body.subject, body.signer, body.urgency, body.secrecy, body.not_classified)
     require_unclassified(wanted)
     return wanted, _signer_name(parts, caller, body.signer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """What the work before a change made: the words, the file when it is a new one, the order when it is another."""
+
+    wanted: Draft
+    signer_name: str
+    prepared: issue.PreparedFile | None
+    named: tuple[NamedPerson, ...] | None
+
+
+def _edited(parts: Parts, caller: Caller, document: str, version: int, body: schemas.DocumentChange) -> _Edited:
+    with parts.read() as reading:
+        before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
+        revision = issue.current(reading.exchange, before)
+        known = reading.exchange.revisions(before.id)
+    drafts = [r for r in known if r.chain == before.chain and r.made_by == "draft"]
+    with _forgotten_when_refused(parts, caller, body.upload):
+        wanted = _changed_words(before, body)
+        signer_name = _signer_name(parts, caller, wanted.signer)
+        named = _order(parts, caller, wanted.signer, body.signers) if body.signers is not None else None
+        order = before.named if named is None else named
+        if body.upload is not None:
+            prepared = _prepared_upload(parts, caller, body.upload, body.places, wanted, order)
+            return _Edited(wanted, signer_name, prepared, named)
+    if body.places is None and named is None:
+        return _Edited(wanted, signer_name, None, None)
+    places = body.places.value() if body.places else issue.places_of(before.places)
+    base = drafts[-1] if drafts else revision
+    again = issue.prepare_again(parts.tools(), base, places, issue.other_fields(order))
+    return _Edited(wanted, signer_name, again, named)
+
+
+def _edit(
+    writing: Writing, parts: Parts, caller: Caller, document: str, version: int, made: _Edited
+) -> tuple[Document, Event]:
+    return issue.edit(
+        writing.tx, caller.actor, document, version, made.wanted, made.signer_name, made.prepared, at=parts.now(),
+        named=made.named,
+    )  # fmt: skip
+
+
+def _order(parts: Parts, caller: Caller, signer: str, asked: Sequence[schemas.NamedIn]) -> tuple[NamedPerson, ...]:
+    """The order of signing with names; raises `SignerUnknown`, `PersonUnknown`, `SigningOrderInvalid`."""
+    with parts.read() as reading:
+        people = {person.id: person for person in reading.people.people_of(caller.actor.office)}
+        leaders = {person.id for person in reading.people.people_of(caller.actor.office, Role.LEADER)}
+    for one in asked:
+        if one.person not in people:
+            raise PersonUnknown
+        if one.part is Part.SIGN and one.person not in leaders:
+            raise SignerUnknown
+    return signing_order(signer, [WishedHand(one.person, people[one.person].name, one.part) for one in asked])
 
 
 def _changed_words(before: Document, body: schemas.DocumentChange) -> Draft:
@@ -628,15 +703,16 @@ def _changed_words(before: Document, body: schemas.DocumentChange) -> Draft:
 
 
 def _prepared_upload(
-    parts: Parts, caller: Caller, upload_id: str, places: schemas.PlacesIn | None, wanted: Draft
-) -> issue.PreparedFile:
+    parts: Parts, caller: Caller, upload_id: str, places: schemas.PlacesIn | None, wanted: Draft,
+    named: Sequence[NamedPerson] = (),
+) -> issue.PreparedFile:  # fmt: skip
     """A whole upload made ready, if it may be a document at all."""
     upload = found_upload(parts, caller, upload_id)
     if not upload.done:
         raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
     return issue.prepare_draft(
         parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places.value() if places else None,
-        accept=lambda read: issue.require_draft(wanted, read, caller.actor),
+        more=issue.other_fields(named), accept=lambda read: issue.require_draft(wanted, read, caller.actor),
     )  # fmt: skip
 
 

@@ -153,12 +153,13 @@ class Congvan:
         """My office's documents, newest change first (first page)."""
         return self._items("/documents" + (f"?state={_part(state)}" if state else ""))
 
-    def submit(self, document: Json, *, key: str | None = None) -> Json:
-        """Ask the leader to sign."""
-        return self._move("POST", "documents", document, "/submit", {}, key)
+    def submit(self, document: Json, signers: Sequence[Json] | None = None, *, key: str | None = None) -> Json:
+        """Ask the leader to sign, or `signers` in order: each `{"person": account, "part": "initial" or "sign"}`."""
+        body = {} if signers is None else {"signers": list(signers)}
+        return self._move("POST", "documents", document, "/submit", body, key)
 
     def sign(self, document: Json, pin: str, *, key: str | None = None) -> Json:
-        """Sign as the leader named. With the TSA away the state stays and `pending_signature` is set."""
+        """Initial or sign when it is my turn. With the TSA away the state stays and `pending_signature` is set."""
         return self._move("POST", "documents", document, "/sign", {"pin": pin}, key)
 
     def give_back(self, document: Json, reason: str, *, key: str | None = None) -> Json:

@@ -54,6 +54,8 @@ STATUS: dict[type[Exception], int] = {
     exchange.NotAllowed: 403,
     exchange.WrongState: 409,
     exchange.StateChanged: 412,
+    exchange.NotYourTurn: 409,
+    exchange.SigningOrderInvalid: 422,
     exchange.AlreadyFinal: 409,
     exchange.ReasonRequired: 422,
     exchange.ClassifiedRefused: 422,

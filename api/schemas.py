@@ -19,13 +19,14 @@ from exchange.rules.model import (
     FileRef,
     Number,
     Office,
+    Part,
     RecipientSpec,
     ResolvedRecipient,
     Revision,
     Secrecy,
     Urgency,
 )
-from signing.model import Place, Places, Report
+from signing.model import NamedPlace, Place, Places, Report
 from signing.report import explained, sentences
 
 Json = dict[str, Any]
@@ -90,10 +91,26 @@ class PlacesIn(Body):
     date: PlaceIn
     signature: PlaceIn
     seal: PlaceIn
+    others: Annotated[dict[str, PlaceIn], Field(max_length=20)] = {}
+    """By name of the signature field: initials, further leaders."""
 
     def value(self) -> Places:
         """The same as the value of `signing`."""
-        return Places(*(Place(p.page, p.box) for p in (self.number, self.date, self.signature, self.seal)))
+        number, date, signature, seal = (
+            Place(p.page, p.box) for p in (self.number, self.date, self.signature, self.seal)
+        )
+        others = tuple(NamedPlace(name, Place(p.page, p.box)) for name, p in self.others.items())
+        return Places(number, date, signature, seal, others)
+
+
+class NamedIn(Body):
+    """Somebody asked to initial or to sign, by account id."""
+
+    person: str
+    part: Part = Part.SIGN
+
+
+Order = Annotated[list[NamedIn], Field(max_length=100)]
 
 
 class NewDocument(Body):
@@ -105,6 +122,8 @@ class NewDocument(Body):
     secrecy: Secrecy = Secrecy.UNCLASSIFIED
     not_classified: bool = False
     places: PlacesIn | None = None
+    signers: Order = []
+    """Who initials and signs, in order, when it is not the signer alone."""
 
 
 class DocumentChange(Body):
@@ -116,6 +135,13 @@ class DocumentChange(Body):
     secrecy: Secrecy | None = None
     not_classified: bool | None = None
     places: PlacesIn | None = None
+    signers: Order | None = None
+
+
+class SubmitAsked(Body):
+    """With `signers`, the draft gets their fields first."""
+
+    signers: Order | None = None
 
 
 class Nothing(Body):
@@ -218,6 +244,10 @@ def document_json(document: Document, revision: Revision, event: Event | None = 
         "type": document.type,
         "subject": document.subject,
         "signer": {"id": document.signer, "name": document.signer_name},
+        "signers": [
+            {"person": one.person, "name": one.name, "part": one.part, "field": one.field, "done": n < document.turn}
+            for n, one in enumerate(document.order)
+        ],
         "urgency": document.urgency,
         "secrecy": document.secrecy,
         "number": number_json(document.number),

@@ -38,6 +38,18 @@ class WrongState(ExchangeError):
     en = "The present state does not allow this."
 
 
+class NotYourTurn(ExchangeError):
+    code = "not-your-turn"
+    vi = "Chưa đến lượt hoặc đã ký rồi: văn bản đang chờ {name}."
+    en = "It is not your turn, or you have signed already: the document waits for {name}."
+
+
+class SigningOrderInvalid(ExchangeError):
+    code = "signing-order-invalid"
+    vi = "Thứ tự ký không hợp lệ: {why}."
+    en = "The order of signing is not possible: {why}."
+
+
 class StateChanged(ExchangeError):
     code = "state-changed"
     vi = "Người khác vừa thay đổi văn bản này. Hãy tải lại."

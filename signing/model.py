@@ -11,6 +11,8 @@ NUMBER_FIELD = "so_ky_hieu"
 DATE_FIELD = "ngay_thang"
 LEADER_FIELD = "ChuKyLanhDao"
 SEAL_FIELD = "ConDau"
+INITIAL_FIELD = "KyNhay"
+"""Initials stand in `KyNhay1`, `KyNhay2`, …; further leaders sign in `ChuKyLanhDao2`, …."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,16 @@ class Places:
     date: Place
     signature: Place
     seal: Place
+    others: tuple["NamedPlace", ...] = ()
+    """Where others sign: initials, further leaders."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPlace:
+    """The place of a signature field with that name."""
+
+    field: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +67,10 @@ class PreparedDocument:
 
 
 class SignaturePurpose(StrEnum):
-    """Whose signature it is: the leader's (certifies, DocMDP P=2) or the organisation's seal (last)."""
+    """Whose signature it is: a leader's, initials on the way to it, or the organisation's seal (last)."""
 
     LEADER = "leader"
+    INITIAL = "initial"
     SEAL = "seal"
 
 

@@ -3,11 +3,13 @@
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, String
 
+from signing.beside import with_others
 from signing.errors import (
     AlreadySigned,
     NotAPdf,
@@ -19,6 +21,7 @@ from signing.errors import (
 from signing.intake import check_bytes, was_signed
 from signing.model import (
     DATE_FIELD,
+    INITIAL_FIELD,
     LEADER_FIELD,
     NUMBER_FIELD,
     SEAL_FIELD,
@@ -41,16 +44,19 @@ _RUNNING_ANNOTATIONS = {"/RichMedia", "/3D", "/Movie", "/Screen", "/Sound"}
 _PROGRAM_NAMES = re.compile(
     r"\.(exe|com|scr|bat|cmd|msi|ps1|vbs?|vbe|jse?|jar|wsf|hta|lnk|dll|sh|py|app|apk|docm|xlsm|pptm)$", re.IGNORECASE
 )
+_OTHERS = re.compile(rf"({INITIAL_FIELD}|{LEADER_FIELD})[0-9]+")
 _PROGRAM_BYTES = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 
 
-def prepare_document(pdf: bytes, places: Places | None = None) -> PreparedDocument:
-    """Turn an uploaded PDF into one that only ever gets appended to: one revision, four empty fields, nothing that
+def prepare_document(pdf: bytes, places: Places | None = None, more: tuple[str, ...] = ()) -> PreparedDocument:
+    """Turn an uploaded PDF into one that only ever gets appended to: one revision, every empty field, nothing that
     runs.
 
-    `places` are boxes in page space before /Rotate; None means: as page one was read. The same input gives the same
-    bytes. Raises `NotAPdf`, `TooLarge`, `PdfEncrypted`, `AlreadySigned`, `PdfActiveContent`, `PdfTooComplex`,
-    `PlaceInvalid`. Source: signing.md §1.1 (steps 1 and 2).
+    `places` are boxes in page space before /Rotate; None means: as page one was read. `more` are the fields of those
+    who initial or sign beside the leader; a place that `places.others` does not name is looked for, with a confidence
+    that says whether it was found free. The same input gives the same bytes. Raises `NotAPdf`, `TooLarge`,
+    `PdfEncrypted`, `AlreadySigned`, `PdfActiveContent`, `PdfTooComplex`, `PlaceInvalid`. Source: signing.md §1.1
+    (steps 1 and 2).
     """
     check_bytes(pdf)
     if was_signed(pdf):
@@ -59,6 +65,7 @@ def prepare_document(pdf: bytes, places: Places | None = None) -> PreparedDocume
     reading = read_page_one(clean)
     if places is not None:
         reading = _with_places(reading, places)
+    reading = _with_places(reading, _with_others(clean, reading.places, more))
     return PreparedDocument(pdf=_with_fields(clean, reading.places), reading=reading)
 
 
@@ -193,6 +200,16 @@ def _with_places(reading: PageReading, places: Places) -> PageReading:
     )
 
 
+def _with_others(pdf: bytes, places: Places, more: tuple[str, ...]) -> Places:
+    if not more:
+        return replace(places, others=())
+    with _opened(pdf) as document:
+        if places.signature.page >= len(document.pages):
+            raise PlaceInvalid(field=LEADER_FIELD)
+        sheet = sheet_of(document.pages[places.signature.page])
+    return with_others(pdf, sheet, places, more)
+
+
 def _with_fields(pdf: bytes, places: Places) -> bytes:
     with _opened(pdf) as document:
         form = _form(document)
@@ -200,6 +217,7 @@ def _with_fields(pdf: bytes, places: Places) -> bytes:
         for name, kind, place in (
             (NUMBER_FIELD, "/Tx", places.number),
             (DATE_FIELD, "/Tx", places.date),
+            *((other.field, "/Sig", other.place) for other in places.others),
             (LEADER_FIELD, "/Sig", places.signature),
             (SEAL_FIELD, "/Sig", places.seal),
         ):
@@ -225,7 +243,9 @@ def _form(document: pikepdf.Pdf) -> Any:
 def _drop_own_fields(document: pikepdf.Pdf, form: Any) -> None:
     ours = {NUMBER_FIELD, DATE_FIELD, LEADER_FIELD, SEAL_FIELD}
     fields = list(form.get("/Fields", Array()))
-    dropped = {field.objgen for field in fields if str(field.get("/T", "")) in ours}
+    dropped = {
+        field.objgen for field in fields if (name := str(field.get("/T", ""))) in ours or _OTHERS.fullmatch(name)
+    }
     form.Fields = document.make_indirect(Array([field for field in fields if field.objgen not in dropped]))
     if not dropped:
         return

@@ -27,8 +27,8 @@ def prepare_signature(
 ) -> PreparedSignature:
     """Draw the signature in its prepared field and leave a hole for it: one more revision of `pdf`.
 
-    The leader's first signature certifies with DocMDP P=2 (filling forms and signing stay allowed); every other one
-    approves. `certificate` and `chain` are DER.
+    The file's first signature certifies with DocMDP P=2 (filling forms and signing stay allowed), whoever makes it;
+    every other one approves. `certificate` and `chain` are DER.
     Raises `FieldMissing`, `NotAPdf`, and `SignatureWrong` when the file forbids another signature. Source: signing.md
     §1.1, §1.3.
     """

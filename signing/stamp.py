@@ -75,6 +75,15 @@ def draw_signature_image(name: str) -> bytes:
     return _png(picture)
 
 
+def draw_initials_image(name: str) -> bytes:
+    """A PNG, transparent: the given name in blue slanted letters, for initials of somebody without a picture."""
+    font = ImageFont.truetype(ITALIC, 96)
+    word = name.split()[-1] if name.split() else name
+    picture = Image.new("RGBA", (round(font.getlength(word)) + 40, 150), (*BLUE, 0))
+    ImageDraw.Draw(picture).text((20, 110), word, font=font, fill=(*BLUE, 255), anchor="ls")
+    return _png(picture)
+
+
 def draw_seal_image(office: str) -> bytes:
     """A PNG, 510 × 510 (36 mm at 360 dpi), transparent: a round red seal with the office's name, marked MẪU."""
     picture = Image.new("RGBA", (_SEAL_PIXELS, _SEAL_PIXELS), (*RED, 0))

@@ -83,13 +83,19 @@ def draft(
         )  # fmt: skip
 
 
-def submit(document: Document) -> None:
+def submit(
+    document: Document,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Theo thứ tự: nhay:TÀI-KHOẢN (ký nháy) hoặc TÀI-KHOẢN (ký). / initial:ACCOUNT or ACCOUNT."),
+    ] = None,
+) -> None:
     """Trình ký. / Submit for signature."""
-    _move(document, lambda c, d: c.submit(d))
+    _move(document, lambda c, d: c.submit(d, _signers(c, by) if by else None))
 
 
 def sign(document: Document, pin: Pin = None) -> None:
-    """Lãnh đạo ký số. / Sign as the leader."""
+    """Ký nháy hoặc ký số khi đến lượt. / Initial or sign when it is your turn."""
     typed = _typed(pin, "Mã PIN / PIN")
     _move(document, lambda c, d: c.sign(d, typed))
 
@@ -224,6 +230,19 @@ def start(delivery: Delivery) -> None:
 def complete(delivery: Delivery) -> None:
     """Hoàn thành. / Complete."""
     _work(delivery, lambda c, d: c.complete(d))
+
+
+def _signers(client: Congvan, lines: list[str]) -> list[Json]:
+    people = {person["login"]: person["id"] for person in client.people()}
+    signers = []
+    for line in lines:
+        part, _, login = line.rpartition(":")
+        if login not in people:
+            raise typer.TyperException(f"Không có tài khoản {login} trong đơn vị. / No such account.")
+        if part not in ("", "sign", "initial", "nhay"):
+            raise typer.TyperException(f"{line}: nhay:{login} / initial:{login} / {login}")
+        signers.append({"person": people[login], "part": "initial" if part in ("initial", "nhay") else "sign"})
+    return signers
 
 
 def _recipients(

@@ -1,5 +1,6 @@
 """Văn bản đi: the list, a new draft, and one document with what may be done to it now."""
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -24,7 +25,7 @@ from exchange.errors import NotFound, SeriesClosed
 from exchange.rules.directory import subordinates
 from exchange.rules.explain import explain
 from exchange.rules.lifecycle import document_acts
-from exchange.rules.model import Document, DocumentState, Role, Secrecy, Urgency
+from exchange.rules.model import Document, DocumentState, Part, Role, Secrecy, Urgency
 from exchange.storage.store import found_document
 from signing.model import Place
 from signing.pictures import page_sizes
@@ -33,6 +34,7 @@ from signing.report import report_from_json
 router = APIRouter(prefix="/documents")
 POINTS_PER_MM = 72 / 25.4
 PLACES = ("number", "date", "signature", "seal")
+OTHER_PLACE = re.compile(r"(KyNhay|ChuKyLanhDao)[0-9]+_page")
 SURE = 0.6
 SERIES_OF_TYPE = {"decision": "qd", "announcement": "tb"}
 USUAL_SERIES = "cv"
@@ -96,7 +98,8 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "acts": acts,
         "today": local_day(parts.now()).isoformat(),
         "history": history([event for event in events if event.delivery is None], actor.office, language),
-        "places": _places_mm(found) if "edit" in acts else None,
+        "places": _places_mm(found, language) if "edit" in acts else None,
+        "order": found.order,
         "due": consignment.due if consignment else None,
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
@@ -169,7 +172,7 @@ async def act(request: Request, parts: Running, caller: Me, document: str, act: 
         return after(url, "number", written=answer.body["number"]["written"])
     if act == "issue":
         return after(url, "issue", count=answer.body["recipients"]["count"])
-    return after(url, "edit" if act == "places" else act)
+    return after(url, "edit" if act in ("places", "signers") else act)
 
 
 def _act(request: Request, parts: Parts, caller: Caller, document: str, act: str, form: dict[str, Any]) -> Answer:
@@ -191,6 +194,8 @@ def _act(request: Request, parts: Parts, caller: Caller, document: str, act: str
     if act == "edit":
         words = {name: form[name] for name in ("subject", "type", "signer") if form.get(name)}
         return cases.edit(parts, caller, asked, document, version, schemas.DocumentChange(**words))
+    if act == "signers":
+        return cases.edit(parts, caller, asked, document, version, schemas.DocumentChange(signers=_signers(form)))
     if act == "places":
         change = schemas.DocumentChange(places=schemas.PlacesIn(**_places_points(form)))
         return cases.edit(parts, caller, asked, document, version, change)
@@ -227,6 +232,7 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
     with parts.read() as reading:
         store = reading.exchange
         leaders = reading.people.people_of(caller.actor.office, Role.LEADER)
+        people = reading.people.people_of(caller.actor.office) if "edit" in acts else []
         directory = store.offices() if "issue" in acts else {}
         groups = list(store.groups(caller.actor.office).values()) if "issue" in acts else []
         series = []
@@ -242,6 +248,8 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
     return {
         "series": series,
         "leaders": [(person.id, person.name) for person in leaders],
+        "people": [(person.id, f"{person.name} – {person.title}") for person in people],
+        "parts": [(part.value, text(language, f"part.{part}")) for part in Part],
         "types": _types(language),
         "groups": groups,
         "offices": [(o.code, o.name) for o in directory.values() if o.code != caller.actor.office],
@@ -263,12 +271,25 @@ def _specs(form: dict[str, Any], document: Document) -> list[schemas.RecipientIn
     return [schemas.RecipientIn(**line)]
 
 
-def _places_mm(document: Document) -> list[dict[str, Any]]:
-    """The four places in millimetres from the lower left corner."""
+def _signers(form: dict[str, Any]) -> list[schemas.NamedIn]:
+    """The rows that name somebody, in their order; one row alone who signs is no order of several."""
+    try:
+        rows = zip(form.get("person[]", []), form.get("part[]", []), strict=True)
+        named = [schemas.NamedIn(person=person, part=Part(part)) for person, part in rows if person]
+    except ValueError as error:
+        raise Malformed(what="part") from error
+    return named
+
+
+def _places_mm(document: Document, language: str) -> list[dict[str, Any]]:
+    """Every place in millimetres from the lower left corner, with what it is for."""
     places = places_of(document.places)
+    known = [(key, text(language, f"places.{key}"), getattr(places, key)) for key in PLACES]
+    people = {one.field: f"{text(language, f'part.{one.part}')}: {one.name}" for one in document.order}
+    known += [(one.field, people.get(one.field, one.field), one.place) for one in places.others]
     return [
-        {"key": key, "guessed": getattr(places, key).confidence < SURE, **_millimetres(getattr(places, key))}
-        for key in PLACES
+        {"key": key, "label": label, "guessed": place.confidence < SURE, **_millimetres(place)}
+        for key, label, place in known
     ]
 
 
@@ -289,4 +310,5 @@ def _places_points(form: dict[str, Any]) -> dict[str, Any]:
             raise Malformed(what=key) from error
         return {"page": number, "box": (left, bottom, left + width, bottom + height)}
 
-    return {key: one(key) for key in PLACES}
+    others = [name.removesuffix("_page") for name in form if OTHER_PLACE.fullmatch(name)]
+    return {key: one(key) for key in PLACES} | {"others": {key: one(key) for key in others}}

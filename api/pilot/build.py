@@ -41,13 +41,13 @@ class _Made:
     """What takes long for one office, made beside the others: keys, hashes, pictures."""
 
     office: PilotOffice
-    leader_key: rsa.RSAPrivateKey
-    seal_key: rsa.RSAPrivateKey
+    keys: dict[str, rsa.RSAPrivateKey]
+    """By login: a personal key, or the office's for its clerks."""
     logins: tuple[Login, ...]
     hashes: tuple[str, ...]
     ids: tuple[str, ...]
     wrappings: dict[str, tuple[str, Wrapping]]
-    signature: bytes
+    signatures: dict[str, bytes]
     seal: bytes
 
 
@@ -118,20 +118,20 @@ def _trust(writing: Writing, parts: Parts, authority: PilotAuthority) -> None:
 
 
 def _make(parts: Parts, office: PilotOffice) -> _Made:
-    leader_key, seal_key = (rsa.generate_private_key(65537, KEY_SIZE) for _ in range(2))
+    keys = _keys(office)
     ids = tuple(new_account_id() for _ in office.people)
     logins = tuple(_login(office, person) for person in office.people)
     wrappings = {}
     for id_, person, login in zip(ids, office.people, logins, strict=True):
-        key = _key_of(person, leader_key, seal_key)
+        key = keys.get(person.login)
         if key is not None and login.pin is not None:
             name = f"key_{secrets.token_hex(16)}"
             wrapped = wrap(_der(key), pin=login.pin, masters=parts.masters, key=name, holder=id_)
             wrappings[id_] = (name, wrapped)
-    leader = next(p for p in office.people if Role.LEADER in p.roles)
+    signatures = {p.login: draw_signature_image(p.name) for p in office.people if Role.LEADER in p.roles}
     return _Made(
-        office, leader_key, seal_key, logins, tuple(hash_password(login.password) for login in logins), ids, wrappings,
-        draw_signature_image(leader.name), draw_seal_image(office.name),
+        office, keys, logins, tuple(hash_password(login.password) for login in logins), ids, wrappings, signatures,
+        draw_seal_image(office.name),
     )  # fmt: skip
 
 
@@ -148,8 +148,8 @@ def _write(writing: Writing, parts: Parts, authority: PilotAuthority, made: _Mad
         writing.people.add_account(id_, login.login, person.name, person.title, hashed, at)
         for role in person.roles:
             writing.people.give_role(id_, office.code, role)
-        if Role.LEADER in person.roles:
-            writing.people.set_picture("signature", id_, made.signature)
+        if person.login in made.signatures:
+            writing.people.set_picture("signature", id_, made.signatures[person.login])
     _certify(writing, parts, authority, made, made.ids)
 
 
@@ -166,9 +166,7 @@ def _renew(writing: Writing, parts: Parts, authority: PilotAuthority, made: _Mad
         if login.pin is not None and fresh in made.wrappings:
             # the wrapping names its holder: wrap again for the account that is there
             name, _ = made.wrappings.pop(fresh)
-            person = next(p for p in made.office.people if p.login == login.login)
-            key = _key_of(person, made.leader_key, made.seal_key)
-            assert key is not None  # noqa: S101 - it was wrapped
+            key = made.keys[login.login]
             wrapped = wrap(_der(key), pin=login.pin, masters=parts.masters, key=name, holder=account.id)
             made.wrappings[account.id] = (name, wrapped)
         ids.append(account.id)
@@ -183,12 +181,12 @@ def _certify(writing: Writing, parts: Parts, authority: PilotAuthority, made: _M
     for id_, person in zip(ids, office.people, strict=True):
         if id_ not in made.wrappings:
             continue
-        if Role.LEADER in person.roles:
-            public = made.leader_key.public_key()
+        public = made.keys[person.login].public_key()
+        if person.signs:
             der = authority.person(person.name, office.name, office.code, person.title, public, at)
             certified.append((id_, der, Purpose.PERSON))
         else:
-            der = authority.organisation(office.name, office.code, made.seal_key.public_key(), at)
+            der = authority.organisation(office.name, office.code, public, at)
             certified.append((id_, der, Purpose.ORGANISATION))
     keep_authority(parts.settings.pilot, authority)
     for id_, der, purpose in certified:
@@ -198,17 +196,15 @@ def _certify(writing: Writing, parts: Parts, authority: PilotAuthority, made: _M
         writing.keys.add_wrapping(name, id_, wrapping, at)
 
 
-def _key_of(
-    person: PilotPerson, leader_key: rsa.RSAPrivateKey, seal_key: rsa.RSAPrivateKey
-) -> rsa.RSAPrivateKey | None:
-    if Role.LEADER in person.roles:
-        return leader_key
-    return seal_key if Role.CLERK in person.roles else None
+def _keys(office: PilotOffice) -> dict[str, rsa.RSAPrivateKey]:
+    seal = rsa.generate_private_key(65537, KEY_SIZE)
+    keys = {person.login: seal for person in office.people if Role.CLERK in person.roles}
+    return keys | {person.login: rsa.generate_private_key(65537, KEY_SIZE) for person in office.people if person.signs}
 
 
 def _login(office: PilotOffice, person: PilotPerson) -> Login:
     pin = None
-    if person.roles & {Role.LEADER, Role.CLERK}:
+    if person.signs or Role.CLERK in person.roles:
         pin = "".join(secrets.choice("0123456789") for _ in range(8))
     return Login(person.login, person.name, office.code, _password(), pin)
 

@@ -37,6 +37,13 @@ class PilotPerson:
     name: str
     title: str
     roles: frozenset[Role]
+    initials: bool = False
+    """Has a key of its own for initials (ký nháy), without being a leader."""
+
+    @property
+    def signs(self) -> bool:
+        """Whether this person has a personal key."""
+        return self.initials or Role.LEADER in self.roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,10 @@ def _office(n: int, code: str, name: str, place: str, parent: str | None, short:
         PilotPerson(f"chuyenvien.{short}", _name(n, 2), "Chuyên viên", frozenset({Role.OFFICER})),
     ]
     if parent is None:
+        people += [
+            PilotPerson("phochutich.huyen", "Trần Đức Thảo", "Phó Chủ tịch UBND huyện", frozenset({Role.LEADER})),
+            PilotPerson("chanhvanphong.huyen", "Phạm Thu Lan", "Chánh Văn phòng", frozenset({Role.OFFICER}), True),
+        ]
         people.append(
             PilotPerson("quantri", "Quản trị thử nghiệm", "Quản trị", frozenset({Role.OFFICE_ADMIN, Role.SYSTEM_ADMIN}))
         )

@@ -59,16 +59,19 @@ def edit(
 
 
 @router.post("/{document}/submit")
-def submit(request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str) -> Response:
-    """Ask the leader to sign."""
-    return answered(cases.submit(parts, caller, asked(request, key), document, version))
+def submit(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str,
+    body: schemas.SubmitAsked | None = None,
+) -> Response:  # fmt: skip
+    """Ask the leader, or all who are named in `signers`, to sign."""
+    return answered(cases.submit(parts, caller, asked(request, key, body), document, version, body))
 
 
 @router.post("/{document}/sign")
 def sign(
     request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithPin
 ) -> Response:
-    """The leader's signature, with the key in the vault. 202 when it waits for its time stamp."""
+    """Initials or the signature of the one whose turn it is, with the key in the vault; 202: it waits for its time."""
     return answered(cases.sign(parts, caller, asked(request, key, body), document, version, body.pin))
 
 

@@ -1,7 +1,7 @@
 """From draft to seal (exchange page §3): each act, and the work that precedes it outside the transaction."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from exchange.acts.record import record_document
@@ -16,6 +16,7 @@ from exchange.errors import (
     SubjectMissing,
     SubjectTooLong,
     TypeNotAllowed,
+    WrongState,
 )
 from exchange.rules.acceptance import (
     require_leader_signed,
@@ -27,7 +28,7 @@ from exchange.rules.acceptance import (
 )
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.lifecycle import WAYS_BACK, Move, document_move
+from exchange.rules.lifecycle import WAYS_BACK, Move, document_move, named_role
 from exchange.rules.model import (
     Actor,
     Document,
@@ -35,16 +36,28 @@ from exchange.rules.model import (
     Draft,
     Event,
     FileRef,
+    NamedPerson,
     Number,
+    Part,
     Revision,
     Role,
     Series,
     SigningSession,
 )
 from exchange.rules.numbering import require_date, require_open, written
+from exchange.rules.signing_order import with_signer
 from exchange.storage.store import Store, Transaction, found_document
 from keys.certificates import fingerprint
-from signing.model import PageReading, Place, Places, PreparedDocument, PreparedSignature, SignaturePurpose
+from signing.model import (
+    LEADER_FIELD,
+    NamedPlace,
+    PageReading,
+    Place,
+    Places,
+    PreparedDocument,
+    PreparedSignature,
+    SignaturePurpose,
+)
 from signing.prepare import prepare_document
 from signing.stamp import fill_number_date
 
@@ -78,22 +91,30 @@ def prepare_draft(
     *,
     name: str,
     places: Places | None = None,
+    more: tuple[str, ...] = (),
     accept: Callable[[PageReading], object] = lambda _: None,
 ) -> PreparedFile:
-    """Work: make an uploaded PDF ready (one revision, four fields) and keep it. Raises the errors of `signing`.
+    """Work: make an uploaded PDF ready (one revision, every field) and keep it. Raises the errors of `signing`.
 
-    `accept` sees what page one says and raises what refuses it: of a refused document nothing is kept.
+    `more` are the fields of those who sign beside the leader. `accept` sees what page one says and raises what refuses
+    it: of a refused document nothing is kept.
     """
     require_name(name)
-    prepared: PreparedDocument = tools.run(prepare_document, pdf, places)
+    prepared: PreparedDocument = tools.run(prepare_document, pdf, places, more)
     accept(prepared.reading)
     sha256 = tools.blobs.put(prepared.pdf)
     return PreparedFile(FileRef(sha256, len(prepared.pdf), MEDIA_TYPE, name), prepared.reading)
 
 
-def prepare_again(tools: Tools, revision: Revision, places: Places) -> PreparedFile:
-    """Work: the same draft with its fields at other places."""
-    return prepare_draft(tools, tools.blobs.get(revision.file.sha256), name=revision.file.name, places=places)
+def prepare_again(tools: Tools, revision: Revision, places: Places, more: tuple[str, ...] = ()) -> PreparedFile:
+    """Work: the same draft with its fields at other places, or with other fields."""
+    pdf = tools.blobs.get(revision.file.sha256)
+    return prepare_draft(tools, pdf, name=revision.file.name, places=places, more=more)
+
+
+def other_fields(named: Sequence[NamedPerson]) -> tuple[str, ...]:
+    """The fields of those who sign beside the document's signer."""
+    return tuple(one.field for one in named if one.field != LEADER_FIELD)
 
 
 def require_draft(wanted: Draft, reading: PageReading, actor: Actor) -> None:
@@ -103,9 +124,16 @@ def require_draft(wanted: Draft, reading: PageReading, actor: Actor) -> None:
 
 
 def draft(
-    tx: Transaction, actor: Actor, wanted: Draft, signer_name: str, prepared: PreparedFile, *, at: datetime
+    tx: Transaction,
+    actor: Actor,
+    wanted: Draft,
+    signer_name: str,
+    prepared: PreparedFile,
+    *,
+    at: datetime,
+    named: tuple[NamedPerson, ...] = (),
 ) -> tuple[Document, Event]:
-    """Act: a new document in `draft`, by a clerk or officer."""
+    """Act: a new document in `draft`, by a clerk or officer; `named` are those who sign, when they are several."""
     role = _author_role(actor)
     harmless = _require_draft(wanted, prepared.reading, actor)
     document = Document(
@@ -126,6 +154,7 @@ def draft(
         places=places_json(prepared.reading.places),
         created_at=at,
         changed_at=at,
+        named=named,
     )
     tx.store.add_document(document)
     tx.store.add_revision(Revision(document.id, 1, prepared.file, "draft", None, at, 1))
@@ -148,8 +177,12 @@ def edit(
     prepared: PreparedFile | None,
     *,
     at: datetime,
+    named: tuple[NamedPerson, ...] | None = None,
 ) -> tuple[Document, Event]:
-    """Act: change a draft; a returned document becomes a draft again, with a new chain of revisions."""
+    """Act: change a draft; a returned document becomes a draft again, with a new chain of revisions.
+
+    `named` is a new order of signing, whose fields `prepared` has; None leaves it as it is.
+    """
     before, move = _moving(tx.store, "edit", actor, document, version)
     require_unclassified(wanted)
     harmless = prepared is not None and _require_draft(wanted, prepared.reading, actor)
@@ -168,6 +201,8 @@ def edit(
         chain=before.chain + 1 if new_file else before.chain,
         number=None,
         places=places_json(prepared.reading.places) if prepared else before.places,
+        named=_order_after(before, wanted, signer_name) if named is None else named,
+        turn=0,
         changed_at=at,
     )
     after = tx.store.change_document(before, after)
@@ -186,7 +221,7 @@ def submit(tx: Transaction, actor: Actor, document: str, version: int, *, at: da
     after = _to(tx, before, move, at)
     event = record_document(
         tx, move.event, actor, after, role=_author_role(actor), before=before, at=at, files=[file],
-        data={"signers": [after.signer]},
+        data={"signers": [{"person": one.person, "part": one.part} for one in after.order]},
     )  # fmt: skip
     return after, event
 
@@ -197,15 +232,36 @@ def submit(tx: Transaction, actor: Actor, document: str, version: int, *, at: da
 def sign(
     tx: Transaction, actor: Actor, document: str, version: int, signed: SignedFile, *, at: datetime
 ) -> tuple[Document, Event]:
-    """Act: the leader's signature is in the file; it must be valid and made with the certificate that signed."""
+    """Act: the signature of the one whose turn it is is in the file, valid and made with the certificate that signed.
+
+    Initials and all signatures but the last leave the state as it is.
+    """
     before, move = _moving(tx.store, "sign", actor, document, version)
-    found = require_leader_signed(signed.report, fingerprint(signed.certificate))
-    after = _new_revision(tx, before, move, signed, "sign", at)
+    named = whose_turn(before)
+    role = named_role(named, actor)
+    assert role is not None  # noqa: S101 - `_moving` let only somebody with such a role through
+    found = require_leader_signed(signed.report, fingerprint(signed.certificate), named.field)
+    made_by = "initial" if named.part is Part.INITIAL else "sign"
+    after = _new_revision(tx, replace(before, turn=before.turn + 1), move, signed, made_by, at)
     event = record_document(
-        tx, move.event, actor, after, role=Role.LEADER, before=before, at=at, files=[signed.file],
-        data={"certificate": found.certificate_sha256, "report_sha256": signed.stored.sha256, "level": found.level},
+        tx, move.event, actor, after, role=role, before=before, at=at, files=[signed.file],
+        data={
+            "certificate": found.certificate_sha256,
+            "report_sha256": signed.stored.sha256,
+            "level": found.level,
+            "turn": after.turn,
+            "of": len(after.order),
+        },
     )  # fmt: skip
     return after, event
+
+
+def whose_turn(document: Document) -> NamedPerson:
+    """Who initials or signs next. Raises `WrongState` when the document waits for nobody."""
+    named = document.next_named
+    if named is None:
+        raise WrongState(state=document.state)
+    return named
 
 
 def seal(
@@ -239,7 +295,7 @@ def hold_signature(
     at: datetime,
 ) -> Document:
     """Act: keep a signature whose time stamp did not come. The state stays; a job finishes the file without the PIN."""
-    act = "sign" if made.purpose is SignaturePurpose.LEADER else "seal"
+    act = "seal" if made.purpose is SignaturePurpose.SEAL else "sign"
     before, _ = _moving(tx.store, act, actor, document, version)
     prepared = made.prepared
     session = SigningSession(
@@ -287,7 +343,7 @@ def finish_held(tx: Transaction, session_id: str, signed: SignedFile, *, at: dat
     if document is None or document.pending_signature != session_id:
         raise StateChanged(state=document.state if document else "–")
     free = tx.store.change_document(document, replace(document, pending_signature=None))
-    move = sign if session.purpose == SignaturePurpose.LEADER else seal
+    move = seal if session.purpose == SignaturePurpose.SEAL else sign
     after, _ = move(tx, session.actor, free.id, free.version, signed, at=at)
     return after
 
@@ -415,10 +471,8 @@ def current(store: Store, document: Document) -> Revision:
 
 def places_json(places: Places) -> dict[str, object]:
     """Places as they are kept and shown."""
-    return {
-        name: {"page": p["page"], "box": list(p["box"]), "confidence": p["confidence"]}
-        for name, p in asdict(places).items()
-    }
+    named = {name: getattr(places, name) for name in _FOUR} | {other.field: other.place for other in places.others}
+    return {name: {"page": p.page, "box": list(p.box), "confidence": p.confidence} for name, p in named.items()}
 
 
 def places_of(kept: Mapping[str, object]) -> Places:
@@ -430,7 +484,11 @@ def places_of(kept: Mapping[str, object]) -> Places:
         x1, y1, x2, y2 = one["box"]
         return Place(int(one["page"]), (x1, y1, x2, y2), float(one["confidence"]))
 
-    return Places(place("number"), place("date"), place("signature"), place("seal"))
+    others = tuple(NamedPlace(name, place(name)) for name in kept if name not in _FOUR)
+    return Places(place("number"), place("date"), place("signature"), place("seal"), others)
+
+
+_FOUR = ("number", "date", "signature", "seal")
 
 
 def require_pdf(media_type: str) -> None:
@@ -486,6 +544,9 @@ def _role_of(move: Move, actor: Actor, document: Document) -> Role:
     """The role in which a way back was taken: the clerk's and the leader's act by office, else the author's."""
     if Role.CLERK in move.who and Role.CLERK in actor.roles:
         return Role.CLERK
+    turn = document.next_named
+    if turn is not None and turn.person == actor.id and (role := named_role(turn, actor)) is not None:
+        return role
     if actor.id == document.signer and Role.LEADER in actor.roles:
         return Role.LEADER
     return _author_role(actor)
@@ -507,6 +568,12 @@ def _subject(wanted: Draft, reading: PageReading | None) -> str:
 
 def _declare_harmless(tx: Transaction, actor: Actor, document: Document, at: datetime) -> None:
     record_document(tx, "document.mark_declared_harmless", actor, document, role=Role.CLERK, before=document, at=at)
+
+
+def _order_after(before: Document, wanted: Draft, signer_name: str) -> tuple[NamedPerson, ...]:
+    if wanted.signer == before.signer or not before.named:
+        return before.named
+    return with_signer(before, wanted.signer, signer_name)
 
 
 def _first_of_chain(store: Store, document: Document) -> Revision:

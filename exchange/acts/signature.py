@@ -64,13 +64,14 @@ def make_signature(
     name: str,
     at: datetime,
     reason: str | None = None,
+    field: str | None = None,
 ) -> MadeSignature:
     """Prepare the current revision, make sure of what was prepared, and let the key sign it.
 
-    Raises the errors of `signing` (the file) and of `keys` (the key).
+    `field` is where one of several people signs. Raises the errors of `signing` (the file) and of `keys` (the key).
     """
     pdf = tools.blobs.get(revision.file.sha256)
-    intent = SignIntent(purpose, FIELDS[purpose], image, name, at, reason)
+    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at, reason)
     prepared = tools.run(prepare_signature, pdf, intent, signer.certificate, signer.chain)
     check_prepared(prepared, signer.certificate, extends=pdf)
     signature = signer.sign(prepared.attributes)

@@ -57,9 +57,12 @@ def require_reason(reason: str) -> str:
     return told
 
 
-def require_leader_signed(report: Report, signer: str) -> SignatureReport:
-    """The leader's valid signature, made with the certificate (fingerprint) `signer`; raises what is wrong with it."""
-    found = _in_field(report, LEADER_FIELD)
+def require_leader_signed(report: Report, signer: str, field: str = LEADER_FIELD) -> SignatureReport:
+    """The valid signature in a leader's or an initials' field, made with the certificate (fingerprint) `signer`.
+
+    Raises what is wrong with it.
+    """
+    found = _in_field(report, field)
     if found is None:
         raise SignatureMissing
     require_valid(report)

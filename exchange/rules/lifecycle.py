@@ -6,13 +6,17 @@ Nothing else decides a move: acts ask `document_move` and `delivery_move`, pages
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exchange.errors import AlreadyFinal, NotAllowed, WrongState
-from exchange.rules.model import Actor, DeliveryState, Document, DocumentState, Phase, Role
+from exchange.errors import AlreadyFinal, NotAllowed, NotYourTurn, WrongState
+from exchange.rules.model import Actor, DeliveryState, Document, DocumentState, NamedPerson, Part, Phase, Role
 
 D = DocumentState
 R = DeliveryState
 AUTHOR = "author"
 SIGNER = "signer"
+INITIALS = "initials now"
+CO_SIGNS = "signs now"
+SIGNS_LAST = "signs last now"
+"""Places of the one whose turn it is: asked to initial, to sign before others, or to give the last signature."""
 LEAD = "lead"
 WAYS_BACK = frozenset({"return", "cancel"})
 """What may be done to a document whose signature waits for its time stamp: nobody is stuck when it never comes."""
@@ -37,8 +41,16 @@ DOCUMENT_MOVES: tuple[Move, ...] = (
     _move("edit", (D.DRAFT,), D.DRAFT, (AUTHOR,), "document.edited"),
     _move("edit", (D.RETURNED,), D.DRAFT, (AUTHOR,), "document.reopened"),
     _move("submit", (D.DRAFT,), D.WAITING_SIGNATURE, (AUTHOR,), "document.submitted_for_signature"),
-    _move("sign", (D.WAITING_SIGNATURE,), D.SIGNED, (SIGNER,), "document.signed"),
-    _move("return", (D.WAITING_SIGNATURE,), D.RETURNED, (SIGNER, AUTHOR), "document.returned"),
+    _move("sign", (D.WAITING_SIGNATURE,), D.WAITING_SIGNATURE, (INITIALS,), "document.initialled"),
+    _move("sign", (D.WAITING_SIGNATURE,), D.WAITING_SIGNATURE, (CO_SIGNS,), "document.partly_signed"),
+    _move("sign", (D.WAITING_SIGNATURE,), D.SIGNED, (SIGNS_LAST,), "document.signed"),
+    _move(
+        "return",
+        (D.WAITING_SIGNATURE,),
+        D.RETURNED,
+        (SIGNER, INITIALS, CO_SIGNS, SIGNS_LAST, AUTHOR),
+        "document.returned",
+    ),
     _move("return", (D.SIGNED, D.NUMBERED), D.RETURNED, (Role.CLERK,), "document.returned"),
     _move("number", (D.SIGNED,), D.NUMBERED, (Role.CLERK,), "document.numbered"),
     _move("seal", (D.NUMBERED,), D.SEALED, (Role.CLERK,), "document.sealed"),
@@ -95,10 +107,16 @@ def phase_of_delivery(state: DeliveryState) -> Phase:
 
 
 def document_move(act: str, document: Document, actor: Actor) -> Move:
-    """The move that `act` is now; raises `AlreadyFinal`, `WrongState`, or `NotAllowed` for the wrong person."""
+    """The move that `act` is now; raises `AlreadyFinal`, `WrongState`, or `NotAllowed` for the wrong person.
+
+    Somebody named to sign whose turn it is not meets `NotYourTurn`.
+    """
     places = document_places(document, actor)
     if phase_of_document(document.state) is not Phase.OPEN:
         raise AlreadyFinal(state=document.state)
+    waits_for = document.next_named
+    if act == "sign" and waits_for is not None and waits_for.person != actor.id and _may_sign(document, actor):
+        raise NotYourTurn(name=waits_for.name)
     return _chosen(DOCUMENT_MOVES, act, document.state, places)
 
 
@@ -125,14 +143,39 @@ def delivery_acts(state: DeliveryState, actor: Actor, lead: str | None) -> tuple
 def document_places(document: Document, actor: Actor) -> frozenset[str]:
     """Roles of the actor and its places in this document.
 
-    Nobody acts from a place without the role: the author as clerk or officer, the named signer as leader.
+    Nobody acts from a place without the role: the author as clerk or officer, who signs as leader, who initials as
+    leader, clerk or officer.
     """
     places: set[str] = set(actor.roles)
     if actor.id == document.author and actor.roles & {Role.CLERK, Role.OFFICER}:
         places.add(AUTHOR)
     if actor.id == document.signer and Role.LEADER in actor.roles:
         places.add(SIGNER)
+    for n, named in enumerate(document.order):
+        its_turn = n == document.turn or document.state is not D.WAITING_SIGNATURE
+        if its_turn and named.person == actor.id and _holds_role(named, actor):
+            places.add(_place_of(named, last=n == len(document.order) - 1))
     return frozenset(places)
+
+
+def named_role(named: NamedPerson, actor: Actor) -> Role | None:
+    """The role in which a named person signs or initials; None when it holds none that may."""
+    may = (Role.LEADER,) if named.part is Part.SIGN else (Role.LEADER, Role.OFFICER, Role.CLERK)
+    return next((role for role in may if role in actor.roles), None)
+
+
+def _holds_role(named: NamedPerson, actor: Actor) -> bool:
+    return named_role(named, actor) is not None
+
+
+def _place_of(named: NamedPerson, *, last: bool) -> str:
+    if named.part is Part.INITIAL:
+        return INITIALS
+    return SIGNS_LAST if last else CO_SIGNS
+
+
+def _may_sign(document: Document, actor: Actor) -> bool:
+    return any(named.person == actor.id and _holds_role(named, actor) for named in document.order)
 
 
 def delivery_places(actor: Actor, lead: str | None) -> frozenset[str]:

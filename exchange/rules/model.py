@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from signing.model import LEADER_FIELD
+
 
 class Role(StrEnum):
     """The nine roles an act can be done in; the first six belong to people."""
@@ -166,6 +168,23 @@ class Revision:
     chain: int = 1
 
 
+class Part(StrEnum):
+    """What a named person is asked for: initials on the way (ký nháy), or a signature that the document needs."""
+
+    INITIAL = "initial"
+    SIGN = "sign"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPerson:
+    """Somebody asked to initial or to sign: account id, name, and the signature field made for that hand."""
+
+    person: str
+    name: str
+    part: Part
+    field: str
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a person says about a new document."""
@@ -205,6 +224,21 @@ class Document:
     changed_at: datetime
     pending_signature: str | None = None
     """Id of a signing session that waits for its time stamp, if any."""
+    named: tuple[NamedPerson, ...] = ()
+    """Who initials and signs, in order; empty means the signer alone."""
+    turn: int = 0
+    """How many of them have done so."""
+
+    @property
+    def order(self) -> tuple[NamedPerson, ...]:
+        """Who initials and signs, in order."""
+        return self.named or (NamedPerson(self.signer, self.signer_name, Part.SIGN, LEADER_FIELD),)
+
+    @property
+    def next_named(self) -> NamedPerson | None:
+        """Whose turn it is while it waits for signatures."""
+        waits = self.state is DocumentState.WAITING_SIGNATURE and self.turn < len(self.order)
+        return self.order[self.turn] if waits else None
 
 
 @dataclass(frozen=True, slots=True)

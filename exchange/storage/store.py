@@ -24,8 +24,10 @@ from exchange.rules.model import (
     FileRef,
     Group,
     IncomingEntry,
+    NamedPerson,
     Number,
     Office,
+    Part,
     Revision,
     Role,
     Secrecy,
@@ -202,13 +204,21 @@ class Store:
         return after
 
     def documents(
-        self, office: str, states: Sequence[DocumentState] = (), after: str | None = None, limit: int = 50
+        self,
+        office: str,
+        states: Sequence[DocumentState] = (),
+        after: str | None = None,
+        limit: int = 50,
+        *,
+        waits_for: str | None = None,
     ) -> Page:
-        """An office's documents, newest change first, by cursor."""
+        """An office's documents, newest change first, by cursor; with `waits_for` those that this person is to sign."""
         here = t.documents.c
         wanted = _documents().where(here.office == office)
         if states:
             wanted = wanted.where(here.state.in_(states))
+        if waits_for:
+            wanted = wanted.where(here.waits_for == waits_for)
         if after:
             wanted = wanted.where(tuple_(here.changed_at, here.id) < _cursor_in(after))
         rows = self.connection.execute(wanted.order_by(here.changed_at.desc(), here.id.desc()).limit(limit + 1)).all()
@@ -500,10 +510,10 @@ class Store:
         return {row[0]: row[1] for row in rows}
 
     def waiting_for_signer(self, office: str, signer: str) -> int:
-        """How many documents wait for this leader's signature."""
+        """How many documents wait for this person to initial or to sign."""
         here = t.documents.c
         wanted = select(func.count()).where(
-            here.office == office, here.state == DocumentState.WAITING_SIGNATURE, here.signer == signer
+            here.office == office, here.state == DocumentState.WAITING_SIGNATURE, here.waits_for == signer
         )
         return int(self.connection.scalar(wanted) or 0)
 
@@ -583,20 +593,29 @@ def _documents() -> Select[Any]:
 
 
 def _document(row: Row[Any]) -> Document:
-    values = {column.name: getattr(row, column.name) for column in t.documents.c}
+    values = {
+        column.name: getattr(row, column.name) for column in t.documents.c if column is not t.documents.c.waits_for
+    }
     number = None
     if row.number is not None:
         number = Number(**{column.name: getattr(row, f"number_{column.name}") for column in t.numbers.c})
     values |= {
         "state": DocumentState(row.state), "urgency": Urgency(row.urgency), "secrecy": Secrecy(row.secrecy),
         "number": number,
+        "named": tuple(NamedPerson(**{**one, "part": Part(one["part"])}) for one in row.named),
     }  # fmt: skip
     return Document(**values)
 
 
 def _document_values(document: Document) -> dict[str, Any]:
     values = _values(document)
-    return values | {"number": document.number.id if document.number else None, "places": dict(document.places)}
+    turn = document.next_named
+    return values | {
+        "number": document.number.id if document.number else None,
+        "places": dict(document.places),
+        "named": [_values(one) for one in document.named],
+        "waits_for": turn.person if turn else None,
+    }
 
 
 def _revision(row: Row[Any]) -> Revision:

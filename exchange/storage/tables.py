@@ -141,6 +141,9 @@ documents = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("pending_signature", String(64)),
+    Column("named", JSON, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("waits_for", String(64)),
     Index("exchange_documents_list", "office", "changed_at", "id"),
     Index("exchange_documents_states", "office", "state", "changed_at", "id"),
 )

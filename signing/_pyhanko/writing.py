@@ -31,7 +31,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.cms import signed_attributes
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
-from signing.model import PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
+from signing.model import PreparedSignature, PreparedTimestamp, SignIntent
 from signing.place import Cover, Piece
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -47,7 +47,7 @@ def make_hole(
     with _translated():
         writer = writer_for(pdf)
         rotation = _rotation_of_empty_field(writer, intent.field)
-        certifies = intent.purpose is SignaturePurpose.LEADER and not _has_signature(writer)
+        certifies = not _has_signature(writer)  # the file's first signature, whoever makes it (signing.md §1.1)
         session = signers.PdfSigner(
             signers.PdfSignatureMetadata(
                 field_name=intent.field,

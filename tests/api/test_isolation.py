@@ -200,7 +200,18 @@ def test_the_pages_of_another_offices_things_are_as_good_as_none(api_service, ki
     id_ = issued["id"] if kind == "documents" else api_service.arrival(issued)["id"]
     browser = api_service.browser(OTHER_CLERK)
     acts = {
-        "documents": ["submit", "sign", "return", "number", "seal", "cancel", "edit", "issue", "recipients"],
+        "documents": [
+            "submit",
+            "sign",
+            "return",
+            "number",
+            "seal",
+            "cancel",
+            "edit",
+            "signers",
+            "issue",
+            "recipients",
+        ],
         "deliveries": ["register", "refuse", "start", "complete"],
     }[kind]
     with api_service.nothing_left():
@@ -303,6 +314,25 @@ def test_every_act_on_a_document_answers_every_role_as_the_table_says(api_servic
                 seen[who, act] = ask(api_service.person(login), method, address, body, version=999)
                 due[who, act] = expected(MAY_DOCUMENT, act, state, who)
     assert seen == due
+
+
+def test_while_it_waits_for_initials_only_the_one_who_initials_signs_or_with_the_others_named_sends_it_back(
+    api_service, district
+):
+    head, named = "chanhvanphong.huyen", district | {"initials": "chanhvanphong.huyen"}
+    signers = [(head, "initial"), (district["leader"], "sign"), (LEADER, "sign")]
+    wish = [{"person": api_service.account(login), "part": part} for login, part in signers]
+    document = api_service.person(OFFICER).submit(api_service.draft(), wish)
+    for who, login in named.items():
+        seen = {}
+        for act in ("sign", "return"):
+            address = f"/documents/{document['id']}/{act}"
+            seen[act] = ask(
+                api_service.person(login), "POST", address, body_of(api_service, address, login), version=999
+            )
+        later = (409, "not-your-turn") if who in ("signer", "leader") else (403, "not-allowed")
+        assert seen["sign"] == (POSSIBLE if who == "initials" else later), who
+        assert seen["return"] == (POSSIBLE if who in ("initials", "signer", "author") else (403, "not-allowed")), who
 
 
 def test_every_act_on_an_arrival_answers_every_role_as_the_table_says(api_service, commune):

@@ -31,6 +31,8 @@ DOCUMENT_TABLE = [
     ("draft", "edit", "draft", "document.edited", {"author"}),
     ("returned", "edit", "draft", "document.reopened", {"author"}),
     ("draft", "submit", "waiting_signature", "document.submitted_for_signature", {"author"}),
+    ("waiting_signature", "sign", "waiting_signature", "document.initialled", {"asked to initial now"}),
+    ("waiting_signature", "sign", "waiting_signature", "document.partly_signed", {"asked to sign before another"}),
     ("waiting_signature", "sign", "signed", "document.signed", {"named leader"}),
     ("waiting_signature", "return", "returned", "document.returned", {"named leader", "author"}),
     ("signed", "return", "returned", "document.returned", {"clerk"}),

@@ -15,7 +15,7 @@ from api.errors import ApiError
 from api.settings import Settings
 from exchange.errors import ExchangeError
 from exchange.rules import events, lifecycle
-from exchange.rules.model import DeliveryState, DocumentState, Role, Secrecy, Urgency
+from exchange.rules.model import DeliveryState, DocumentState, Part, Role, Secrecy, Urgency
 from keys.errors import KeysError
 from signing.errors import SigningError
 from signing.model import TwoSignatures, Verdict
@@ -193,6 +193,7 @@ NAMED: dict[str, Iterable[str]] = {
     "secrecy": Secrecy,
     "role": [role for role in Role if role not in (Role.CLIENT, Role.PEER, Role.SERVICE)],
     "verdict": Verdict,
+    "part": Part,
     "two_signatures": TwoSignatures,
     "act": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},
     "done": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},

@@ -201,7 +201,7 @@ def test_a_bigger_district_has_as_many_offices_as_were_asked_for() -> None:
     thirty = list(offices(30))
     assert len({office.code for office in thirty}) == len({office.name for office in thirty}) == 30
     logins = [person.login for office in thirty for person in office.people]
-    assert len(set(logins)) == len(logins) == 30 * 3 + 2
+    assert len(set(logins)) == len(logins) == 30 * 3 + 4
     assert {office.parent for office in thirty[1:]} == {thirty[0].code}
 
 
