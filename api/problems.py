@@ -29,6 +29,7 @@ STATUS: dict[type[Exception], int] = {
     keys.PinLocked: 422,
     keys.TokenPinWrong: 422,
     keys.TokenPinLocked: 422,
+    keys.RemotePinWrong: 422,
     keys.PinTooShort: 422,
     keys.KeyUnavailable: 503,
     keys.CertificateUnreadable: 422,

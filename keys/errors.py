@@ -63,6 +63,13 @@ class TokenPinLocked(PinLocked):
     en = "The token has locked its PIN. Unlock it with its vendor's program, or have it replaced."
 
 
+class RemotePinWrong(PinWrong):
+    """The same from a remote signing service, which counts by itself."""
+
+    vi = "Dịch vụ ký số từ xa báo sai mã PIN hoặc mã OTP."
+    en = "The remote signing service says that the PIN or the one-time code is wrong."
+
+
 class PinTooShort(KeysError):
     code = "pin-too-short"
     vi = "Mã PIN phải có ít nhất {least} ký tự."

@@ -1,5 +1,6 @@
 """The values of the room `keys`. All are frozen; a certificate *is* its SHA-256 fingerprint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -131,6 +132,18 @@ class Fetch(Protocol):
     def __call__(
         self, url: str, *, body: bytes | None = None, content_type: str | None = None, limit: int = 10_000_000
     ) -> bytes: ...
+
+
+class Call(Protocol):
+    """The same way out, for services that explain a refusal: a POST, and the status and body of whatever comes back.
+
+    `headers` may hold secrets: they go to the host of `url` and into no log. Raises `ConnectionError` when there is no
+    answer.
+    """
+
+    def __call__(
+        self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str], limit: int
+    ) -> tuple[int, bytes]: ...
 
 
 class TimestampAuthority(Protocol):

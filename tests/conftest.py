@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.storage",
     "tests.fixtures.service",
+    "tests.fixtures.csc",
 ]
