@@ -76,7 +76,10 @@ class SignaturePurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignIntent:
-    """What is to be signed and how it shall look. `image` is a transparent PNG; `at` is the signing time to claim."""
+    """What is to be signed and how it shall look. `image` is a transparent PNG; `at` is the signing time to claim.
+
+    `lines` are drawn in place of an image, in 10 point (`signing.stamp.attachment_mark`, `copy_mark`).
+    """
 
     purpose: SignaturePurpose
     field: str
@@ -84,6 +87,7 @@ class SignIntent:
     name: str
     at: datetime
     reason: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

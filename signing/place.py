@@ -111,6 +111,44 @@ def _ordered(one: tuple[float, float], other: tuple[float, float]) -> Box:
     return min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
 
 
+def mark_place(pdf: bytes, size: tuple[float, float]) -> Place:
+    """Where a mark of that size (width, height in points) goes: top right of page one (R41, R42).
+
+    In the margin where it has room, else moved down, 60 mm at most, until it lies on nothing printed; where all is
+    printed on, it stays at the top with a confidence of 0.5. Raises `NotAPdf`.
+    """
+    document = _open(pdf)
+    try:
+        page = document[0]
+        sheet = _sheet(page)
+        boxes = list(_mark_boxes(sheet, size))
+        free = next((box for box in boxes if not _printed_on(page, box)), None)
+    finally:
+        document.close()
+    return Place(0, sheet.box_to_page(free or boxes[0]), READ if free else GUESSED)
+
+
+_MARK_EDGE = 10 * MILLIMETRE
+_DARK = 450  # red, green and blue together: black letters could not be read on it
+_MARK_TOPS = tuple(top * MILLIMETRE for top in (8, 6, 4, *range(10, 60, 2)))
+
+
+def _mark_boxes(sheet: Sheet, size: tuple[float, float]) -> Iterable[Box]:
+    width, height = min(size[0], sheet.width - 2), min(size[1], sheet.height - 2)
+    right = sheet.width - min(_MARK_EDGE, sheet.width - width)
+    for down in _MARK_TOPS:
+        top = max(sheet.height - down, height)
+        yield right - width, top - height, right, top
+
+
+def _printed_on(page: pdfium.PdfPage, box: Box) -> bool:
+    width, height = page.get_size()
+    crop = (max(box[0], 0), max(box[1], 0), max(width - box[2], 0), max(height - box[3], 0))
+    picture = page.render(scale=2, crop=crop, may_draw_forms=False).to_pil().convert("RGB")
+    paper = max(_shades(picture))[1]
+    return sum(paper) < _DARK or _inked(picture, paper)
+
+
 @dataclass(frozen=True, slots=True)
 class Glyph:
     """One letter in the view: `left` and `right` edge, `baseline`, font `size` in points.

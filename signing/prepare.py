@@ -30,7 +30,8 @@ from signing.model import (
     Places,
     PreparedDocument,
 )
-from signing.place import Sheet, read_page_one
+from signing.place import Sheet, mark_place, read_page_one
+from signing.stamp import mark_size
 
 MOST_PAGES = 2000
 MOST_OBJECTS = 300_000
@@ -67,6 +68,22 @@ def prepare_document(pdf: bytes, places: Places | None = None, more: tuple[str, 
         reading = _with_places(reading, places)
     reading = _with_places(reading, _with_others(clean, reading.places, more))
     return PreparedDocument(pdf=_with_fields(clean, reading.places), reading=reading)
+
+
+def prepare_mark(pdf: bytes, lines: tuple[str, ...], field: str = SEAL_FIELD) -> bytes:
+    """Turn a separate attachment or a digitised copy into a PDF with one empty signature field: top right of page one,
+    as large as the mark `lines` needs (`signing.stamp.attachment_mark`, `copy_mark`; any time takes the same room).
+
+    The same checks and the same rewriting as `prepare_document`, and its errors. Source: R41, R42.
+    """
+    check_bytes(pdf)
+    if was_signed(pdf):
+        raise AlreadySigned()
+    clean = _written_anew(pdf)
+    place = mark_place(clean, mark_size(lines))
+    with _opened(clean) as document:
+        _add_field(document, _form(document), field, "/Sig", place)
+        return _saved(document)
 
 
 def _written_anew(pdf: bytes) -> bytes:

@@ -1,29 +1,39 @@
-"""What a signature, a seal, a number and a date look like on the page (Decree 30; law-and-practice R38, R39)."""
+"""What a signature, a seal, a number, a date and a mark look like on the page (Decree 30; law-and-practice R38–R43)."""
 
 import hashlib
 import io
 import itertools
 import math
 import random
-from datetime import date
+import unicodedata
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from signing.errors import FieldMissing
 from signing.model import DATE_FIELD, NUMBER_FIELD
-from signing.place import WHITE, Cover, Line, Piece, read_under_fields
+from signing.place import MILLIMETRE, WHITE, Cover, Line, Piece, read_under_fields
 
 FONT = Path(__file__).parent / "fonts" / "LiberationSerif-Regular.ttf"
 ITALIC = Path(__file__).parent / "fonts" / "LiberationSerif-Italic.ttf"
 BLUE = (0, 51, 153)
 RED = (206, 17, 38)
 SAMPLE = "MẪU"
+VIETNAM = timezone(timedelta(hours=7))
+MARK_FONT = FONT
+"""Liberation Serif has the widths of Times New Roman, which R41 asks for."""
+MARK_SIZE = 10.0
+"""Point size of a mark (R41, R42)."""
+MARK_WIDTH = 80 * MILLIMETRE
+"""The widest that a mark gets; a longer line is broken."""
 
 _SEAL_PIXELS = 510  # 36 mm at 360 dpi
 _SIGNATURE_PIXELS = (640, 360)
 _FONT_SIZE = 13.0  # Decree 30: number, place and date in 13 point
 _LEAST_SHRINK = 0.6
+_MARK_LEADING = 11.5
+_MARK_SPARE = 1.0
 
 
 def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | None = None) -> bytes:
@@ -58,6 +68,60 @@ def date_in_words(date: date, place_name: str | None = None) -> str:
     month = f"{date.month:02d}" if date.month < 3 else str(date.month)
     words = f"ngày {date.day:02d} tháng {month} năm {date.year}"
     return f"{place_name}, {words}" if place_name else words
+
+
+def attachment_mark(number: str, at: datetime) -> tuple[str, ...]:
+    """The text of the organisation's signature on a separate attachment: number and symbol, and the time.
+
+    `number` as written on the document that it belongs to (`15/QĐ-UBND`); `at` with its zone. Source: R41, R43.
+    """
+    return _broken((number, time_text(at)))
+
+
+def copy_mark(form: str, office: str, at: datetime) -> tuple[str, ...]:
+    """The text of the organisation's signature on an electronic copy: form of the copy, office, time.
+
+    `form` in words (`SAO Y`, `SAO LỤC`, `TRÍCH SAO`), `office` as in its certificate. Source: R42, R43.
+    """
+    return _broken((form, office, time_text(at)))
+
+
+def time_text(at: datetime) -> str:
+    """`2026-03-05T09:30:15+07:00`: ISO 8601 with seconds, always in Vietnam's zone (R43)."""
+    return at.astimezone(VIETNAM).isoformat(timespec="seconds")
+
+
+def mark_size(lines: tuple[str, ...]) -> tuple[float, float]:
+    """Width and height in points of the box that a mark needs: nothing of it is cut off, whatever the time is."""
+    return max(_width(MARK_FONT, line, MARK_SIZE) for line in lines) + 2 * _MARK_SPARE, _MARK_LEADING * len(lines)
+
+
+def mark_pieces(lines: tuple[str, ...], width: float, height: float) -> tuple[Piece, ...]:
+    """The lines of a mark in a box of that size, set to the right from the top; smaller only when it is too small."""
+    wide, high = mark_size(lines)
+    size = MARK_SIZE * min(1.0, width / wide, height / high)
+    leading, top = _MARK_LEADING * size / MARK_SIZE, height
+    return tuple(
+        Piece(width - _MARK_SPARE - _width(MARK_FONT, line, size), top - leading * turn - 0.9 * size, size, line)
+        for turn, line in enumerate(lines)
+    )
+
+
+def _broken(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines, each broken between words where it is wider than a mark may be."""
+    found: list[str] = []
+    for line in lines:
+        words = unicodedata.normalize("NFC", line).split() or [""]
+        current = words[0]
+        for word in words[1:]:
+            longer = f"{current} {word}"
+            if _width(MARK_FONT, longer, MARK_SIZE) > MARK_WIDTH:
+                found.append(current)
+                current = word
+            else:
+                current = longer
+        found.append(current)
+    return tuple(found)
 
 
 def draw_signature_image(name: str) -> bytes:

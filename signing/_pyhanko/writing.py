@@ -25,6 +25,7 @@ from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObj
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.stamp.base import BaseStampStyle
 from pyhanko.stamp.static import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
@@ -33,6 +34,7 @@ from signing.cms import signed_attributes
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
 from signing.model import PreparedSignature, PreparedTimestamp, SignIntent
 from signing.place import Cover, Piece
+from signing.stamp import MARK_FONT, mark_pieces
 
 VIETNAM = timezone(timedelta(hours=7))
 _TIMESTAMP_FIELD = "DauThoiGian"
@@ -59,7 +61,7 @@ def make_hole(
                 docmdp_permissions=fields.MDPPerm.FILL_FORMS,
             ),
             signer=_signer(certificate, chain),
-            stamp_style=_picture_style(intent.image, rotation),
+            stamp_style=_look(intent, rotation),
         ).init_signing_session(writer, existing_fields_only=True)
         # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
         session.system_time = intent.at.astimezone(VIETNAM)
@@ -166,6 +168,26 @@ class _TurnedStamp(StaticContentStamp):
         return drawn
 
 
+@dataclass(frozen=True)
+class _TextStyle(BaseStampStyle):
+    """Lines of text, without frame or picture, upright for the reader."""
+
+    lines: tuple[str, ...] = ()
+    rotation: int = 0
+
+    def create_stamp(self, writer: Any, box: layout.BoxConstraints, text_params: object) -> "_Lettering":  # type: ignore[override]  # noqa: ARG002
+        if self.rotation in (90, 270):
+            box = layout.BoxConstraints(width=box.height, height=box.width)
+        pieces = mark_pieces(self.lines, box.width, box.height)
+        return _Lettering(writer, box, pieces, (), MARK_FONT, self.rotation)
+
+
+def _look(intent: SignIntent, rotation: int) -> _PictureStyle | _TextStyle:
+    if intent.lines:
+        return _TextStyle(lines=intent.lines, rotation=rotation)
+    return _picture_style(intent.image, rotation)
+
+
 def _picture_style(png: bytes, rotation: int) -> _PictureStyle:
     try:
         picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
@@ -252,7 +274,7 @@ def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
     if rotation in (90, 270):
         width, height = height, width
     box = layout.BoxConstraints(width=width, height=height)
-    _Lettering(writer, box, filled, rotation).apply_appearance(field)
+    _Lettering(writer, box, filled.pieces, filled.covers, filled.font, rotation).apply_appearance(field)
     field["/V"] = generic.TextStringObject(filled.value)
     field["/Ff"] = _number(int(field.get("/Ff", 0)) | 1)
     writer.mark_update(reference)
@@ -271,21 +293,27 @@ class _Lettering(AppearanceContent):
     """Pieces of text at given points of a field's box, upright for the reader."""
 
     def __init__(
-        self, writer: IncrementalPdfFileWriter, box: layout.BoxConstraints, filled: FilledField, rotation: int
+        self,
+        writer: IncrementalPdfFileWriter,
+        box: layout.BoxConstraints,
+        pieces: tuple[Piece, ...],
+        covers: tuple[Cover, ...],
+        font: Path,
+        rotation: int,
     ) -> None:
         super().__init__(writer=writer, box=box)
-        self._filled, self._rotation = filled, rotation
+        self._pieces, self._covers, self._font, self._rotation = pieces, covers, font, rotation
 
     def render(self) -> bytes:
         # no object streams: a later reader should find every new object in the plain file
-        fonts = GlyphAccumulatorFactory(str(self._filled.font), create_objstream_if_needed=False)
+        fonts = GlyphAccumulatorFactory(str(self._font), create_objstream_if_needed=False)
         engine = fonts.create_font_engine(self._ensure_writer)
         self.set_resource(category=ResourceType.FONT, name=generic.pdf_name("/Chu"), value=engine.as_resource())
         drawn = [b"q"]
-        for cover in self._filled.covers:
+        for cover in self._covers:
             x1, y1, x2, y2 = cover.box
             drawn.append(b"%g %g %g rg %g %g %g %g re f" % (*cover.paper, x1, y1, x2 - x1, y2 - y1))
-        for piece in self._filled.pieces:
+        for piece in self._pieces:
             codes = b"".join(_CODES.findall(engine.shape(piece.text, with_actual_text=False).graphics_ops))
             drawn.append(
                 b"BT 0 g /Chu %g Tf 1 0 0 1 %g %g Tm <%s> Tj ET" % (piece.size, piece.left, piece.baseline, codes)
