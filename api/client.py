@@ -3,6 +3,7 @@
 Every call that acts carries an idempotency key, so that repeating it after a lost answer does nothing twice.
 """
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -161,6 +162,16 @@ class Congvan:
     def sign(self, document: Json, pin: str, *, key: str | None = None) -> Json:
         """Initial or sign when it is my turn. With the TSA away the state stays and `pending_signature` is set."""
         return self._move("POST", "documents", document, "/sign", {"pin": pin}, key)
+
+    def prepare(self, document: Json, act: str, certificate: bytes, *, key: str | None = None, **more: Any) -> Json:
+        """Prepare `sign` or `seal` for a key elsewhere (`certificate` is DER): the answer says which hash to sign."""
+        body = {"certificate": base64.b64encode(certificate).decode(), **more}
+        return self._move("POST", "documents", document, f"/{act}/prepare", body, key)
+
+    def finish(self, document: Json, act: str, signing: str, signature: bytes) -> Json:
+        """Finish what was prepared with a raw signature; it may be repeated as it is."""
+        body = {"signing": signing, "signature": base64.b64encode(signature).decode()}
+        return self._post(f"/documents/{_part(document['id'])}/{act}/finish", body)
 
     def give_back(self, document: Json, reason: str, *, key: str | None = None) -> Json:
         """Return to the author."""

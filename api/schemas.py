@@ -1,12 +1,21 @@
 """JSON in and out of `/api/v1`: what requests may hold (checked), and how values are written in answers."""
 
+import base64
 from datetime import date as Day
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
 from exchange.rules.explain import Why
 from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
@@ -150,6 +159,44 @@ class Nothing(Body):
 
 class WithPin(Body):
     pin: Secret
+
+
+def _bytes_of(word: object) -> object:
+    """Bytes written as base64; programs at the desk break it into lines."""
+    if not isinstance(word, str):
+        return word
+    return base64.b64decode("".join(word.split()), validate=True)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+_Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/=\s]*$")]
+Bytes = Annotated[
+    bytes, BeforeValidator(_bytes_of, json_schema_input_type=_Base64), PlainSerializer(_base64, when_used="json")
+]
+"""Bytes that go as base64 text."""
+
+
+class PrepareAsked(Body):
+    """Whose key will sign: the certificate (DER), and issuers that may help to build its chain."""
+
+    certificate: Annotated[Bytes, Field(max_length=16 * 1024)]
+    chain: Annotated[list[Annotated[Bytes, Field(max_length=16 * 1024)]], Field(max_length=8)] = []
+
+
+class PrepareWithImage(PrepareAsked):
+    """The same with the picture of the leader's signature (PNG), the recorded one when left out."""
+
+    image: Annotated[Bytes, Field(max_length=2 * 1024 * 1024)] | None = None
+
+
+class FinishAsked(Body):
+    """A raw signature: RSA PKCS#1 v1.5, or ECDSA as DER or as r and s side by side."""
+
+    signing: Code
+    signature: Annotated[Bytes, Field(min_length=1, max_length=4096)]
 
 
 class WithReason(Body):

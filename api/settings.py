@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     )
     session_idle_minutes: int = Field(default=30, ge=1, description="A session ends after this long without a request.")
     session_hours: int = Field(default=10, ge=1, description="A session ends after this long in any case.")
+    desk_minutes: int = Field(
+        default=20, ge=15, description="How long a signature with a key at the signer's desk may take."
+    )
     sandbox_workers: int = Field(default=2, ge=1, description="Limited processes that may open PDFs at the same time.")
     sandbox_memory_mb: int = Field(default=1536, ge=256, description="Memory limit of each of them.")
     sandbox_seconds: int = Field(default=60, ge=1, description="Time limit of each call, wall clock and CPU.")

@@ -242,6 +242,12 @@ class SigningExpired(ExchangeError):
     en = "The signing session has ended. Sign again."
 
 
+class SigningFinished(ExchangeError):
+    code = "signing-finished"
+    vi = "Phiên ký này đã nhận một chữ ký khác. Hãy tải lại trang để xem văn bản."
+    en = "This signing session has received another signature already. Reload the page to see the document."
+
+
 class SigningPending(ExchangeError):
     code = "signing-pending"
     vi = "Văn bản đang chờ dấu thời gian cho chữ ký đã tạo."

@@ -134,3 +134,21 @@ class AnchorOfAnotherWorld(KeysError):
     code = "anchor-of-another-world"
     vi = "Chứng thư này đã được tin cậy cho hệ {world}. Hãy gỡ trước khi đổi."
     en = "This certificate is trusted for the world {world} already. Remove it first."
+
+
+class CertificateNotForSigning(KeysError):
+    code = "certificate-not-for-signing"
+    vi = "Chứng thư số này không dùng để ký văn bản."
+    en = "This certificate is not for signing documents."
+
+
+class CertificateUntrusted(KeysError):
+    code = "certificate-untrusted"
+    vi = "Chứng thư số này không do tổ chức chứng thực mà hệ thống tin cậy cấp."
+    en = "This certificate was not issued by an authority that this service trusts."
+
+
+class SignerRevoked(KeysError):
+    code = "signer-revoked"
+    vi = "Chứng thư số đã bị thu hồi."
+    en = "The certificate was revoked."

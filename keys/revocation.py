@@ -171,6 +171,32 @@ class OnlineRevocation:
             return None
 
 
+def revoked(certificate: bytes, material: TrustMaterial, answers: RevocationData) -> bool:
+    """Whether checked answers say that `certificate` (DER), or an issuer of it below the anchor, was revoked."""
+    return any(
+        any(_says_revoked(der, child, parent) for der in answers.ocsps)
+        or any(_lists(der, child, parent) for der in answers.crls)
+        for child, parent in _steps([certificate], material)
+    )
+
+
+def _says_revoked(der: bytes, certificate: bytes, issuer: bytes) -> bool:
+    if checked_ocsp(der, certificate, issuer) is None:
+        return False
+    response = ocsp.load_der_ocsp_response(der)
+    return any(
+        one.certificate_status == ocsp.OCSPCertStatus.REVOKED and _is_about(one, certificate, issuer)
+        for one in response.responses
+    )
+
+
+def _lists(der: bytes, certificate: bytes, issuer: bytes) -> bool:
+    if checked_crl(der, certificate, issuer) is None:
+        return False
+    serial = x509.load_der_x509_certificate(certificate).serial_number
+    return x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(serial) is not None
+
+
 def checked_ocsp(der: bytes, certificate: bytes, issuer: bytes) -> _Answer | None:
     """The OCSP answer, if it is about `certificate` and from `issuer` or a responder that it appointed; else None.
 

@@ -19,7 +19,7 @@ from keys.model import (
     TrustWorld,
     Wrapping,
 )
-from keys.tables import anchors, certificates, intermediates, keys, masters, wrappings
+from keys.tables import anchors, certificates, holders, intermediates, keys, masters, wrappings
 from keys.trust import chain_of
 
 MOST_TRIES = 5
@@ -112,6 +112,43 @@ class KeyStore:
         self._connection.execute(
             update(keys).where(keys.c.id == key_id, keys.c.retired_at.is_(None)).values(retired_at=at)
         )
+
+    # --- keys that are elsewhere ---
+
+    def add_holder(
+        self,
+        certificate: Certificate,
+        world: TrustWorld | None,
+        holder: str,
+        purpose: Purpose,
+        office: str,
+        at: datetime,
+    ) -> None:
+        """Record that `holder` has the key of this certificate elsewhere, to sign for `office`; known ones stay."""
+        self.add_certificate(certificate, world, at)
+        self._add_once(
+            holders, fingerprint=certificate.fingerprint, holder=holder, purpose=purpose, office=office, added_at=at,
+            ended_at=None,
+        )  # fmt: skip
+
+    def end_holder(self, name: Fingerprint, holder: str, at: datetime) -> bool:
+        """From now on nothing signed with this certificate is this person's; False when nothing was known."""
+        here = (holders.c.fingerprint == name) & (holders.c.holder == holder) & holders.c.ended_at.is_(None)
+        return self._connection.execute(update(holders).where(here).values(ended_at=at)).rowcount == 1
+
+    def certificates_of(self, holder: str, purpose: Purpose, office: str) -> list[Certificate]:
+        """The certificates with which `holder` may sign for that purpose and office, kept here or elsewhere."""
+        elsewhere = self._connection.scalars(
+            select(certificates.c.der)
+            .join(holders, holders.c.fingerprint == certificates.c.fingerprint)
+            .where(
+                holders.c.holder == holder, holders.c.purpose == purpose, holders.c.office == office,
+                holders.c.ended_at.is_(None),
+            )
+            .order_by(holders.c.added_at, holders.c.fingerprint)
+        )  # fmt: skip
+        here = [k.certificate for k in self.keys_for(holder) if (k.purpose, k.office) == (purpose, office)]
+        return [*here, *(read_certificate(der) for der in elsewhere)]
 
     # --- wrappings ---
 

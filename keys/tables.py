@@ -64,6 +64,19 @@ keys = Table(
     Index("keys_keys_office", "office"),
 )
 
+holders = Table(
+    "keys_holders",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("holder", String(64), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("office", String(200), nullable=False),
+    Column("added_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Index("keys_holders_holder", "holder"),
+)
+"""Who holds the key of a certificate elsewhere: on a token at the desk, in a phone."""
+
 wrappings = Table(
     "keys_wrappings",
     metadata,

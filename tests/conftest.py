@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures.storage",
     "tests.fixtures.service",
     "tests.fixtures.csc",
+    "tests.fixtures.tokens",
 ]

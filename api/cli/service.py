@@ -17,7 +17,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from api import cases, logs
+from api import cases, elsewhere, logs
 from api.app import create_app
 from api.children import Child, Kept, end_with_parent
 from api.client import Refused
@@ -69,8 +69,13 @@ def worker() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    working.run(cases.sequence_once, cases.stamp_newest, cases.sweep_uploads)
+    working.run(cases.sequence_once, cases.stamp_newest, _sweep)
     parts.close()
+
+
+def _sweep(parts: Parts) -> None:
+    cases.sweep_uploads(parts)
+    elsewhere.sweep(parts)
 
 
 def authority(file: Path, port: int) -> None:

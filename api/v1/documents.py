@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import cases, schemas
+from api import cases, elsewhere, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
@@ -75,6 +75,24 @@ def sign(
     return answered(cases.sign(parts, caller, asked(request, key, body), document, version, body.pin))
 
 
+@router.post("/{document}/sign/prepare", status_code=201)
+def prepare_signature(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str,
+    body: schemas.PrepareWithImage,
+) -> Response:  # fmt: skip
+    """Prepare the leader's signature for a key elsewhere; the answer says which hash to sign."""
+    asked_here = asked(request, key, body)
+    return answered(elsewhere.prepare(parts, caller, asked_here, document, version, body, "sign", body.image))
+
+
+@router.post("/{document}/sign/finish")
+def finish_signature(
+    request: Request, parts: Running, caller: Me, key: Key, document: str, body: schemas.FinishAsked
+) -> Response:
+    """Finish it with the raw signature. 202 when it waits for its time stamp. It may be repeated as it is."""
+    return answered(elsewhere.finish(parts, caller, asked(request, key, body), document, body, "sign"))
+
+
 @router.post("/{document}/return")
 def give_back(
     request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithReason
@@ -97,6 +115,23 @@ def seal(
 ) -> Response:
     """The office's seal, with its key in the vault. 202 when it waits for its time stamp."""
     return answered(cases.seal(parts, caller, asked(request, key, body), document, version, body.pin))
+
+
+@router.post("/{document}/seal/prepare", status_code=201)
+def prepare_seal(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str,
+    body: schemas.PrepareAsked,
+) -> Response:  # fmt: skip
+    """Prepare the office's seal for a key elsewhere; the answer says which hash to sign."""
+    return answered(elsewhere.prepare(parts, caller, asked(request, key, body), document, version, body, "seal"))
+
+
+@router.post("/{document}/seal/finish")
+def finish_seal(
+    request: Request, parts: Running, caller: Me, key: Key, document: str, body: schemas.FinishAsked
+) -> Response:
+    """Finish it with the raw signature. 202 when it waits for its time stamp. It may be repeated as it is."""
+    return answered(elsewhere.finish(parts, caller, asked(request, key, body), document, body, "seal"))
 
 
 @router.post("/{document}/issue", status_code=201)

@@ -258,7 +258,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class SigningSession:
-    """A signature that was made and waits for its time stamp; not yet a revision of the document."""
+    """A file prepared for a signature that is made elsewhere, or one that waits for its time stamp.
+
+    It is not yet a revision of the document.
+    """
 
     id: str
     document: str
@@ -279,8 +282,37 @@ class SigningSession:
     attributes: bytes
     signature: bytes
     state: str
-    """`signed` (waits for its time stamp), `finished`, `given_up`."""
+    """`prepared` (waits for the signature), `signed` (waits for its time stamp), `finished`, `given_up`."""
     created_at: datetime
+    expires_at: datetime | None = None
+    """Until when a prepared one may be finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A revision lent to a program at the signer's desk: fetched by one address, brought back signed by another.
+
+    Only digests of the words in those addresses are kept.
+    """
+
+    id: str
+    document: str
+    document_version: int
+    base: str
+    """SHA-256 of the revision that was lent."""
+    purpose: str
+    actor: Actor
+    """For whom, with the roles held then."""
+    source_sha256: str
+    upload_sha256: str
+    fetched: int
+    """How often it was fetched."""
+    returned: str | None
+    """SHA-256 of what came back and was accepted."""
+    refusal: str | None
+    """Why the newest thing that came back was refused: an error's code."""
+    created_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

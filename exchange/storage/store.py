@@ -24,6 +24,7 @@ from exchange.rules.model import (
     FileRef,
     Group,
     IncomingEntry,
+    Loan,
     NamedPerson,
     Number,
     Office,
@@ -251,7 +252,7 @@ class Store:
     # -- signatures that wait --
 
     def add_session(self, session: SigningSession) -> None:
-        """Keep a signature that was made and waits for its time stamp."""
+        """Keep a file prepared for a signature, or a signature that waits for its time stamp."""
         values = _values(session)
         actor = session.actor
         values.pop("actor")
@@ -269,10 +270,70 @@ class Store:
         row = self._row(select(t.signing_sessions).where(t.signing_sessions.c.id == session))
         return _session(row) if row else None
 
+    def sign_session(self, session: str, signature: bytes, state: str) -> bool:
+        """Give a prepared session its signature and the state after it; False when it had ended."""
+        here = (t.signing_sessions.c.id == session) & (t.signing_sessions.c.state == "prepared")
+        signed = update(t.signing_sessions).where(here).values(signature=signature, state=state)
+        return self.connection.execute(signed).rowcount == 1
+
+    def drop_prepared(self, before: datetime) -> list[str]:
+        """Forget prepared sessions that ended before that moment, and name their files (SHA-256)."""
+        here = t.signing_sessions.c
+        over = (here.state == "prepared") & (here.expires_at < before)
+        return list(self.connection.scalars(t.signing_sessions.delete().where(over).returning(here.prepared)))
+
     def end_session(self, session: str, state: str) -> bool:
         """Finish or give up a kept signature; False when that was done before."""
         here = (t.signing_sessions.c.id == session) & (t.signing_sessions.c.state == "signed")
         return self.connection.execute(update(t.signing_sessions).where(here).values(state=state)).rowcount == 1
+
+    # -- revisions lent to a program at the desk --
+
+    def add_loan(self, loan: Loan) -> None:
+        """Keep a loan."""
+        values = _values(loan)
+        actor = values.pop("actor")
+        own = {"person": actor.id, "office": actor.office, "roles": sorted(actor.roles)}
+        self._insert(t.loans, values | own)
+
+    def loan(self, loan: str) -> Loan | None:
+        """A loan by id."""
+        return self._loan(t.loans.c.id == loan)
+
+    def loan_by_source(self, sha256: str) -> Loan | None:
+        """A loan by the digest of the word in its source address."""
+        return self._loan(t.loans.c.source_sha256 == sha256)
+
+    def loan_by_upload(self, sha256: str) -> Loan | None:
+        """A loan by the digest of the word in its upload address."""
+        return self._loan(t.loans.c.upload_sha256 == sha256)
+
+    def count_fetch(self, loan: str, most: int) -> bool:
+        """Count that it was fetched; False when that was done as often as it may be."""
+        here = (t.loans.c.id == loan) & (t.loans.c.fetched < most)
+        return self.connection.execute(update(t.loans).where(here).values(fetched=t.loans.c.fetched + 1)).rowcount == 1
+
+    def return_loan(self, loan: str, sha256: str) -> bool:
+        """Note what came back and was accepted; False when something had."""
+        here = (t.loans.c.id == loan) & t.loans.c.returned.is_(None)
+        return self.connection.execute(update(t.loans).where(here).values(returned=sha256, refusal=None)).rowcount == 1
+
+    def refuse_loan(self, loan: str, code: str) -> None:
+        """Note why what came back was refused, as long as nothing was accepted."""
+        here = (t.loans.c.id == loan) & t.loans.c.returned.is_(None)
+        self.connection.execute(update(t.loans).where(here).values(refusal=code))
+
+    def drop_loans(self, before: datetime) -> None:
+        """Forget loans that ended before that moment."""
+        self.connection.execute(t.loans.delete().where(t.loans.c.expires_at < before))
+
+    def _loan(self, condition: Any) -> Loan | None:
+        row = self._row(select(t.loans).where(condition))
+        if row is None:
+            return None
+        values = dict(row._mapping)
+        values["actor"] = _actor(values)
+        return Loan(**values)
 
     # -- reports --
 
@@ -623,10 +684,15 @@ def _revision(row: Row[Any]) -> Revision:
     return Revision(row.document, row.n, file, row.made_by, row.report_sha256, row.at, row.chain)
 
 
+def _actor(values: dict[str, Any]) -> Actor:
+    """Who acted, taken out of a row's values."""
+    person, office, roles = values.pop("person"), values.pop("office"), values.pop("roles")
+    return Actor(person, office, frozenset(Role(role) for role in roles))
+
+
 def _session(row: Row[Any]) -> SigningSession:
     values = dict(row._mapping)
-    person, office, roles = values.pop("person"), values.pop("office"), values.pop("roles")
-    values["actor"] = Actor(person, office, frozenset(Role(role) for role in roles))
+    values["actor"] = _actor(values)
     values["chain"] = tuple(base64.b64decode(der) for der in row.chain)
     for name in ("certificate", "digest", "attributes", "signature"):
         values[name] = bytes(values[name])

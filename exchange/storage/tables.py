@@ -184,6 +184,27 @@ signing_sessions = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+)
+
+loans = Table(
+    "exchange_loans",
+    metadata,
+    _id(),
+    Column("document", String(64), nullable=False, index=True),
+    Column("document_version", Integer, nullable=False),
+    Column("base", String(64), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("office", String(64), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("source_sha256", String(64), nullable=False, unique=True),
+    Column("upload_sha256", String(64), nullable=False, unique=True),
+    Column("fetched", Integer, nullable=False),
+    Column("returned", String(64)),
+    Column("refusal", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
 )
 
 reports = Table(

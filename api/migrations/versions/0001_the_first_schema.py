@@ -64,6 +64,19 @@ def upgrade() -> None:
         batch_op.create_index("keys_keys_office", ["office"], unique=False)
 
     op.create_table(
+        "keys_holders",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column("office", sa.String(length=200), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("fingerprint", "holder"),
+    )
+    with op.batch_alter_table("keys_holders", schema=None) as batch_op:
+        batch_op.create_index("keys_holders_holder", ["holder"], unique=False)
+
+    op.create_table(
         "keys_wrappings",
         sa.Column("key_id", sa.String(length=64), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
@@ -380,10 +393,35 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("exchange_signing_sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_exchange_signing_sessions_document"), ["document"], unique=False)
+
+    op.create_table(
+        "exchange_loans",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("document_version", sa.Integer(), nullable=False),
+        sa.Column("base", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("upload_sha256", sa.String(length=64), nullable=False),
+        sa.Column("fetched", sa.Integer(), nullable=False),
+        sa.Column("returned", sa.String(length=64), nullable=True),
+        sa.Column("refusal", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("source_sha256"),
+        sa.UniqueConstraint("upload_sha256"),
+    )
+    with op.batch_alter_table("exchange_loans", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_loans_document"), ["document"], unique=False)
 
     op.create_table(
         "exchange_uploads",

@@ -1,0 +1,210 @@
+"""A signature made elsewhere: the file is prepared here, its hash signed at the desk, the file finished here.
+
+One back end for every key that is not here (signing page §1.3): a token behind a local program, a card behind Web eID,
+a phone. What was prepared is kept, so that it can be finished after a restart; it is good for one document, revision,
+person, certificate, purpose and time.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from exchange.acts.issue import current, moving, seal, sign, whose_turn
+from exchange.acts.signature import FIELDS, MadeSignature, SignedFile
+from exchange.acts.tools import Tools
+from exchange.errors import (
+    CertificateExpired,
+    NotFound,
+    SealWrongOffice,
+    SignerNotAuthorised,
+    SigningExpired,
+    SigningFinished,
+    StateChanged,
+)
+from exchange.rules.ids import new_id
+from exchange.rules.model import Actor, Document, Event, Part, Revision, SigningSession
+from exchange.storage.store import Store, Transaction
+from keys.certificates import read_certificate, signed_by
+from keys.fitness import der_signature, require_for_signing, require_trusted
+from keys.model import Certificate
+from keys.trust import chain_of
+from signing.errors import SignatureWrong
+from signing.model import PreparedSignature, SignaturePurpose, SignIntent
+from signing.sign import check_prepared, prepare_signature
+
+SIGN, SEAL = "sign", "seal"
+"""The acts that a key elsewhere may do; initials are given by signing when it is one's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedElsewhere:
+    """A file prepared for a key that is not here, and who is to sign it: certificate and issuers as DER."""
+
+    act: str
+    purpose: SignaturePurpose
+    revision: Revision
+    prepared: PreparedSignature
+    file: str
+    """SHA-256 of the prepared file, which is kept."""
+    certificate: bytes
+    chain: tuple[bytes, ...]
+
+
+def hand(document: Document, act: str) -> tuple[SignaturePurpose, str | None]:
+    """What kind of signature is made now, and in which field where one of several people signs. Raises `WrongState`."""
+    if act == SEAL:
+        return SignaturePurpose.SEAL, None
+    named = whose_turn(document)
+    return SignaturePurpose.INITIAL if named.part is Part.INITIAL else SignaturePurpose.LEADER, named.field
+
+
+def require_signer(
+    tools: Tools,
+    certificate: bytes,
+    chain: Collection[bytes],
+    own: Collection[Certificate],
+    act: str,
+    *,
+    at: datetime,
+) -> tuple[bytes, ...]:
+    """Work: the issuers of a certificate with which this person may sign now; `chain` may help to find them.
+
+    `own` are the certificates recorded for the person, act and office. Raises `SignerNotAuthorised` or
+    `SealWrongOffice`, `CertificateExpired`, the errors of `keys.fitness`, and `RevocationUnavailable`.
+    """
+    read = read_certificate(certificate)
+    if read.fingerprint not in {one.fingerprint for one in own}:
+        raise SealWrongOffice if act == SEAL else SignerNotAuthorised
+    if not read.not_before <= at <= read.not_after:
+        raise CertificateExpired
+    require_for_signing(certificate, on=at.date())
+    helped = replace(tools.trust, intermediates=tuple(dict.fromkeys((*tools.trust.intermediates, *chain))))
+    answers = tools.revocation.about([certificate], helped, at=at)
+    require_trusted(certificate, helped, answers)
+    return chain_of(certificate, helped)
+
+
+def prepare_elsewhere(
+    tools: Tools,
+    revision: Revision,
+    act: str,
+    by: tuple[SignaturePurpose, str | None],
+    certificate: bytes,
+    chain: tuple[bytes, ...],
+    *,
+    image: bytes,
+    name: str,
+    at: datetime,
+) -> PreparedElsewhere:
+    """Work: draw the signature, leave its hole, and keep the file; `by` is what `hand` says. Errors of `signing`."""
+    purpose, field = by
+    pdf = tools.blobs.get(revision.file.sha256)
+    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at)
+    prepared: PreparedSignature = tools.run(prepare_signature, pdf, intent, certificate, chain)
+    check_prepared(prepared, certificate, extends=pdf)
+    return PreparedElsewhere(act, purpose, revision, prepared, tools.blobs.put(prepared.pdf), certificate, chain)
+
+
+def keep_prepared(
+    tx: Transaction,
+    actor: Actor,
+    document: str,
+    version: int,
+    made: PreparedElsewhere,
+    *,
+    at: datetime,
+    expires_at: datetime,
+) -> SigningSession:
+    """Act: note what waits for its signature; the document stays as it is, and others may prepare beside it."""
+    before = moving(tx.store, made.act, actor, document, version)
+    prepared = made.prepared
+    session = SigningSession(
+        id=new_id("sgn", at),
+        document=before.id,
+        document_version=before.version,
+        purpose=made.purpose,
+        actor=actor,
+        certificate=made.certificate,
+        chain=made.chain,
+        base=made.revision.file.sha256,
+        prepared=made.file,
+        digest=prepared.digest,
+        start=prepared.start,
+        end=prepared.end,
+        attributes=prepared.attributes,
+        signature=b"",
+        state="prepared",
+        created_at=at,
+        expires_at=expires_at,
+    )
+    tx.store.add_session(session)
+    return session
+
+
+def prepared_session(store: Store, actor: Actor, document: str, act: str, id_: str) -> SigningSession:
+    """The caller's own session on that document for that act; anything else is `NotFound`."""
+    session = store.session(id_)
+    if session is None or session.expires_at is None:
+        raise NotFound
+    theirs = (session.actor.id, session.actor.office, session.document, _act(session))
+    if theirs != (actor.id, actor.office, document, act):
+        raise NotFound
+    return session
+
+
+def require_finishable(store: Store, actor: Actor, session: SigningSession, *, at: datetime) -> Document:
+    """The document, if the session may still be finished now.
+
+    Raises `SigningFinished`, `SigningExpired`, `StateChanged` when the document has moved on, and what the act raises.
+    """
+    if session.state != "prepared":
+        raise SigningFinished
+    if session.expires_at is None or at > session.expires_at:
+        raise SigningExpired
+    document = moving(store, _act(session), actor, session.document, session.document_version)
+    if current(store, document).file.sha256 != session.base:
+        raise StateChanged(state=document.state)
+    return document
+
+
+def made_elsewhere(tools: Tools, revision: Revision, session: SigningSession, signature: bytes) -> MadeSignature:
+    """Work: the prepared file with the signature that came, once that fits the certificate. Raises `SignatureWrong`."""
+    raw = der_signature(session.certificate, signature)
+    if not signed_by(session.certificate, session.attributes, raw):
+        raise SignatureWrong
+    prepared = PreparedSignature(
+        tools.blobs.get(session.prepared), session.digest, session.start, session.end, session.attributes
+    )
+    purpose = SignaturePurpose(session.purpose)
+    return MadeSignature(purpose, revision.file, prepared, raw, session.certificate, session.chain)
+
+
+def finish_prepared(
+    tx: Transaction, actor: Actor, session: SigningSession, signature: bytes, signed: SignedFile, *, at: datetime
+) -> tuple[Document, Event]:
+    """Act: the move that the session was made for. Raises `SigningFinished` when somebody was first."""
+    if not tx.store.sign_session(session.id, signature, "finished"):
+        raise SigningFinished
+    move = seal if _act(session) == SEAL else sign
+    return move(tx, actor, session.document, session.document_version, signed, at=at)
+
+
+def hold_prepared(
+    tx: Transaction, actor: Actor, session: SigningSession, signature: bytes, *, at: datetime
+) -> Document:
+    """Act: keep a signature whose time stamp did not come, as with a key that is here: a job finishes the file."""
+    before = require_finishable(tx.store, actor, session, at=at)
+    if not tx.store.sign_session(session.id, signature, "signed"):
+        raise SigningFinished
+    tx.jobs.enqueue("finish_signature", {"session": session.id}, key=session.id)
+    return tx.store.change_document(before, replace(before, pending_signature=session.id, changed_at=at))
+
+
+def digest_to_sign(session: SigningSession) -> bytes:
+    """The SHA-256 that a program signs which takes a digest: of the signed attributes, not of the PDF."""
+    return hashlib.sha256(session.attributes).digest()
+
+
+def _act(session: SigningSession) -> str:
+    return SEAL if session.purpose == SignaturePurpose.SEAL else SIGN
