@@ -2,9 +2,10 @@
 
 Importing this module does it, once, for this process. It is needed for what the room promises: a report that is the
 same for the same inputs (pyHanko asks the machine's clock in four places of the past validation), and an answer in
-time (it reads /Contents one character at a time, and an object stream anew for each object in it). It also keeps the
-first of two equal keys of a dictionary, where other readers keep the last: what it says of that is heard here. Names
-in certificates are compared by their bytes before they are prepared letter by letter, which took half of a check.
+time (it reads words and /Contents one character at a time, and an object stream anew for each object in it). It also
+keeps the first of two equal keys of a dictionary, where other readers keep the last: what it says of that is heard
+here. Names in certificates are compared by their bytes before they are prepared letter by letter, which took half of a
+check.
 """
 
 import binascii
@@ -33,6 +34,11 @@ _TWICE: ContextVar[list[str] | None] = ContextVar("twice", default=None)
 _MOMENT: ContextVar[datetime | None] = ContextVar("moment", default=None)
 _BLANKS = bytes.maketrans(b"", b"")
 _CHUNK = 64 * 1024
+_WORD = 32
+"""Bytes read at once where a name or a reference is expected; longer ones take another turn."""
+_BLANK_OR_COMMENT = b" \n\r\t\x0c\x00%"
+_DELIMITER = re.compile(rb"[ \n\r\t\x0c\x00()<>\[\]{}/%]")
+_REFERENCE = re.compile(rb"(\d{1,10})[ \n\r\t\x0c]+(\d{1,5})[ \n\r\t\x0c]+R(?=[^A-Za-z0-9])")
 
 
 @contextmanager
@@ -145,6 +151,49 @@ def read_hex_string(stream: Any) -> Any:
         raise PdfStreamError("Unexpected token in hex string") from error
 
 
+def read_until_delimiter(stream: Any) -> bytes:
+    """The bytes up to a blank or delimiter, which stays unread: pyHanko's answer, by chunks and not by letters."""
+    begin, parts = stream.tell(), []
+    while chunk := stream.read(_WORD):
+        end = _DELIMITER.search(chunk)
+        parts.append(chunk if end is None else chunk[: end.start()])
+        if end is not None:
+            break
+    read = b"".join(parts)
+    stream.seek(begin + len(read))
+    return read
+
+
+def read_non_whitespace(stream: Any, seek_back: bool = False, allow_eof: bool = False) -> bytes:
+    """The next byte that is no blank; only where there are blanks or a comment before it, pyHanko looks for it."""
+    first: bytes = stream.read(1)
+    if not first or first in _BLANK_OR_COMMENT:
+        stream.seek(-len(first), io.SEEK_CUR)
+        return bytes(_non_whitespace_as_it_was(stream, seek_back, allow_eof))
+    if seek_back:
+        stream.seek(-1, io.SEEK_CUR)
+    return first
+
+
+def _decode_name(name: bytes) -> generic.NameObject:
+    return generic.NameObject(_decoded_name(name))
+
+
+@lru_cache(maxsize=MOST_COMPARED)
+def _decoded_name(name: bytes) -> str:
+    return str(_decode_name_as_it_was(name))
+
+
+def _read_reference(stream: Any, container_ref: Any) -> Any:
+    begin = stream.tell()
+    found = _REFERENCE.match(stream.read(_WORD))
+    if found is None or int(found[1]) == 0:
+        stream.seek(begin)
+        return _read_reference_as_it_was(stream, container_ref)
+    stream.seek(begin + found.end())
+    return _words.IndirectObject(int(found[1]), int(found[2]), container_ref.get_pdf_handler())
+
+
 class Reader(PdfFileReader):
     """pyHanko's reader; the head of each object stream is read once, and `/Encrypt null` is no encryption."""
 
@@ -187,7 +236,16 @@ class Reader(PdfFileReader):
 
 for _module in (ades, context, ades_past, poe, types):
     _module.datetime = _Handed  # type: ignore[attr-defined]
-generic.read_hex_string_from_stream = read_hex_string
+_words: Any = generic
+_non_whitespace_as_it_was = _words.read_non_whitespace
+_decode_name_as_it_was = _words._decode_name
+_read_reference_as_it_was = generic.IndirectObject.read_from_stream
+_hex_string_as_it_was = _words.read_hex_string_from_stream
+_words.read_hex_string_from_stream = read_hex_string
+_words.read_until_delimiter = read_until_delimiter
+_words.read_non_whitespace = read_non_whitespace
+_words._decode_name = _decode_name
+_words.IndirectObject.read_from_stream = staticmethod(_read_reference)
 _name_equal_as_it_was = x509.Name.__eq__
 x509.Name.__eq__ = _same_name
 x509.Name.__ne__ = _other_name
