@@ -4,8 +4,11 @@ Lengths on a page are PDF points (1/72 inch) in the page's own coordinates, orig
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+
+VIETNAM = timezone(timedelta(hours=7))
+"""The zone in which moments are shown (R43)."""
 
 NUMBER_FIELD = "so_ky_hieu"
 DATE_FIELD = "ngay_thang"
@@ -95,6 +98,7 @@ class PreparedSignature:
     """A PDF with a hole for the signature: `attributes` are the DER bytes to be signed, `digest` is what they promise.
 
     `start` and `end` bound the hole in `pdf`. Nothing here is secret; all of it can be kept and finished later.
+    `planned` says that our own appender wrote it, not pyHanko.
     """
 
     pdf: bytes
@@ -102,6 +106,7 @@ class PreparedSignature:
     start: int
     end: int
     attributes: bytes
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ import itertools
 import math
 import random
 import unicodedata
-from datetime import date, datetime, timedelta, timezone
+import zlib
+from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from signing.errors import FieldMissing
-from signing.model import DATE_FIELD, NUMBER_FIELD
+from signing.append import Picture
+from signing.errors import FieldMissing, SignatureWrong
+from signing.model import DATE_FIELD, NUMBER_FIELD, VIETNAM
 from signing.place import MILLIMETRE, WHITE, Cover, Line, Piece, read_under_fields
 
 FONT = Path(__file__).parent / "fonts" / "LiberationSerif-Regular.ttf"
@@ -20,7 +23,6 @@ ITALIC = Path(__file__).parent / "fonts" / "LiberationSerif-Italic.ttf"
 BLUE = (0, 51, 153)
 RED = (206, 17, 38)
 SAMPLE = "MẪU"
-VIETNAM = timezone(timedelta(hours=7))
 MARK_FONT = FONT
 """Liberation Serif has the widths of Times New Roman, which R41 asks for."""
 MARK_SIZE = 10.0
@@ -161,6 +163,17 @@ def draw_seal_image(office: str) -> bytes:
     font = ImageFont.truetype(FONT, 64)
     pen.text((middle, middle + 88), SAMPLE, font=font, fill=(*RED, 255), anchor="ms")
     return _png(picture)
+
+
+@lru_cache(64)
+def picture_of(png: bytes) -> Picture:
+    """The picture as PDF holds it, made once for each image of a signature or seal. Raises `SignatureWrong`."""
+    try:
+        picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise SignatureWrong() from error
+    colours, alpha = picture.convert("RGB").tobytes(), picture.getchannel("A").tobytes()
+    return Picture(picture.width, picture.height, zlib.compress(colours, 9), zlib.compress(alpha, 9))
 
 
 def _drawn(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], tuple[Cover, ...]]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.cms import signed_attributes
 from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
-from signing.model import PreparedSignature, PreparedTimestamp, SignIntent
+from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignIntent
 from signing.place import Cover, Piece
 from signing.stamp import MARK_FONT, mark_pieces
 
-VIETNAM = timezone(timedelta(hours=7))
 _TIMESTAMP_FIELD = "DauThoiGian"
 # it announces every table of a font that it leaves out of the embedded part
 logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
