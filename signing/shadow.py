@@ -39,18 +39,27 @@ _Ref = tuple[int, int]
 _Box = tuple[float, float, float, float]
 
 
-def shadow_warnings(pdf: bytes, *, shown_otherwise: Sequence[str] = (), unlisted: int = 0) -> tuple[Finding, ...]:
-    """What in a PDF looks as if it waited to be switched: notes, at most one of a kind.
+def shadow_notes(*, shown_otherwise: Sequence[str], unlisted: int) -> tuple[Finding, ...]:
+    """The notes about what was seen while the file was read.
 
     `shown_otherwise` names the fields that show something else than their value, `unlisted` counts the objects that no
-    table of the file names. What cannot be read has no notes here: the verdict speaks of it. Opens a foreign file: to
-    be run in the limited process.
+    table of the file names.
     """
     found: list[Finding] = []
     if shown_otherwise:
         found.append(_note("shadow-value-differs", fields=_named(shown_otherwise)))
     if unlisted:
         found.append(_note("shadow-unlisted-objects", count=str(unlisted)))
+    return tuple(found)
+
+
+def shadow_warnings(pdf: bytes) -> tuple[Finding, ...]:
+    """What in a PDF looks as if it waited to be switched: notes, at most one of a kind.
+
+    What cannot be read has no notes here: the verdict speaks of it. Opens a foreign file: to be run in the limited
+    process.
+    """
+    found: list[Finding] = []
     with contextlib.suppress(*_BROKEN), pikepdf.open(io.BytesIO(pdf)) as document:
         for look in (_second_document, _stacked_fields, _fields_on_no_page, _fonts_with_two_names, _fonts_from_outside):
             with contextlib.suppress(*_BROKEN):

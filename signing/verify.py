@@ -8,14 +8,17 @@ Decree 30 and the sender.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keys.certificates import read_certificate
 from keys.errors import KeysError
 from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, TrustWorld
 from keys.trust import world_of
+from signing.aside import aside
 from signing.changes import judged as judged_changes
 from signing.changes import worst as worst_change
 from signing.digests import Digests
@@ -34,7 +37,7 @@ from signing.model import (
     TwoSignatures,
     Verdict,
 )
-from signing.shadow import shadow_warnings
+from signing.shadow import shadow_notes, shadow_warnings
 
 if TYPE_CHECKING:
     from signing._pyhanko.judging import Judged, Seen
@@ -70,9 +73,13 @@ def verify_pdf(
     if many_revisions(pdf):
         return limited_report(pdf, at=at, what="revisions", inputs_sha256=inputs)
     # 2 what pyHanko finds in each signature field
-    digests = Digests(pdf)
+    digests, whole = Digests(pdf), whole_part(pdf)
+    shadows = partial(shadow_warnings, whole)
     try:
-        seen, hidden = _look(pdf, at, trust, revocation, digests)
+        with aside(shadows) if whole.rfind(b"/ByteRange") >= 0 else nullcontext(shadows) as warned:
+            seen, hidden = _look(whole, at, trust, revocation, digests)
+            notes = shadow_notes(shown_otherwise=seen.shown_otherwise, unlisted=seen.unlisted)
+            notes += warned() if seen.judged else ()
     except PdfTooComplex as error:
         return limited_report(pdf, at=at, what=str(error.gaps["what"]), inputs_sha256=inputs)
     # 3 what the raw bytes say, whatever pyHanko found
@@ -93,7 +100,7 @@ def verify_pdf(
     if signatures and two is TwoSignatures.INCOMPLETE:
         findings.append(Finding("two-signatures-incomplete", "warning"))
     if signatures:
-        findings += shadow_warnings(whole_part(pdf), shown_otherwise=seen.shown_otherwise, unlisted=seen.unlisted)
+        findings += notes
     # 6 the sender, beside the verdict
     match = _office_match(signatures, office_code)
     if match is OfficeMatch.MISMATCH:
@@ -140,13 +147,12 @@ def limited_report(pdf: bytes, *, at: datetime, what: str, inputs_sha256: str = 
 
 
 def _look(
-    pdf: bytes, at: datetime, trust: TrustMaterial, revocation: RevocationData, digests: Digests
+    whole: bytes, at: datetime, trust: TrustMaterial, revocation: RevocationData, digests: Digests
 ) -> tuple["Seen", tuple[str, ...]]:
     """What pyHanko finds in the file or, where that cannot be read, in what its newest readable signature ends."""
     from signing._pyhanko.judging import look
 
     names = (NUMBER_FIELD, DATE_FIELD)
-    whole = whole_part(pdf)
     try:
         return look(whole, at=at, trust=trust, revocation=revocation, names=names, digests=digests), ()
     except NotAPdf:
