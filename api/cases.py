@@ -5,10 +5,10 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -45,7 +45,7 @@ from exchange.rules.model import Delivery, Document, Draft, Event, NamedPerson, 
 from exchange.rules.signing_order import WishedHand, signing_order
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
-from keys.model import KeyRecord, Purpose
+from keys.model import KeyRecord, Purpose, Signer
 from signing.errors import (
     AlreadySigned,
     NotAPdf,
@@ -247,12 +247,12 @@ def submit(
     return parts.run(caller.actor, asked, work, act)
 
 
-def sign(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str) -> Answer:
+def sign(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener") -> Answer:
     """Whose turn it is initials or signs with the key in the vault."""
     return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.LEADER)
 
 
-def seal(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str) -> Answer:
+def seal(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener") -> Answer:
     """The clerk seals with the office's key, opened by the clerk's own PIN."""
     return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.SEAL)
 
@@ -560,8 +560,9 @@ JOBS: Mapping[str, Callable[[Parts, Mapping[str, Any]], None]] = {"finish_signat
 
 
 def _signed(
-    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: str, purpose: SignaturePurpose
-) -> Answer:
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener",
+    purpose: SignaturePurpose,
+) -> Answer:  # fmt: skip
     act_name, act_of = ("sign", issue.sign) if purpose is SignaturePurpose.LEADER else ("seal", issue.seal)
 
     def work() -> tuple[MadeSignature, SignedFile | None]:
@@ -574,7 +575,7 @@ def _signed(
             office = reading.exchange.office(caller.actor.office)
         tools = parts.tools()
         name = caller.name if purpose is SignaturePurpose.LEADER or office is None else office.name
-        with parts.open_key(key.id, caller.actor.id, pin) as signer:
+        with parts.open_key(key.id, caller.actor.id, pin) if isinstance(pin, str) else pin.open(key) as signer:
             made = make_signature(
                 tools, revision, made_for, signer, image=image, name=name, at=parts.now(), field=field
             )
@@ -594,6 +595,18 @@ def _signed(
         return replace(_document(writing, held, None), status=202)
 
     return parts.run(caller.actor, asked, work, act)
+
+
+class Opener(Protocol):
+    """What opens keys in the place of a PIN: a batch keeps them open from one document to the next."""
+
+    def open(self, key: KeyRecord) -> AbstractContextManager[Signer]: ...
+
+
+def key_of(parts: Parts, caller: Caller, purpose: SignaturePurpose) -> KeyRecord:
+    """The key that the caller would sign or seal with. Raises `CertificateMissing`."""
+    with parts.read() as reading:
+        return _key(reading.keys.keys_for(caller.actor.id), purpose, caller)
 
 
 def _hand(document: Document, purpose: SignaturePurpose) -> tuple[SignaturePurpose, str | None]:

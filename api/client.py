@@ -5,7 +5,8 @@ Every call that acts carries an idempotency key, so that repeating it after a lo
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -154,6 +155,10 @@ class Congvan:
         """My office's documents, newest change first (first page)."""
         return self._items("/documents" + (f"?state={_part(state)}" if state else ""))
 
+    def waiting(self) -> list[Json]:
+        """The documents that I am to initial or to sign now (first page)."""
+        return self._items("/documents?waiting_for_me=true&limit=500")
+
     def submit(self, document: Json, signers: Sequence[Json] | None = None, *, key: str | None = None) -> Json:
         """Ask the leader to sign, or `signers` in order: each `{"person": account, "part": "initial" or "sign"}`."""
         body = {} if signers is None else {"signers": list(signers)}
@@ -184,6 +189,22 @@ class Congvan:
     def seal(self, document: Json, pin: str, *, key: str | None = None) -> Json:
         """Put the office's seal on it."""
         return self._move("POST", "documents", document, "/seal", {"pin": pin}, key)
+
+    def batch(self, act: str, documents: Sequence[Json], pin: str, *, key: str | None = None) -> Iterator[Json]:
+        """Sign or seal many documents with one PIN: yields one line for each as it is done, and one with the counts.
+
+        Repeated with the same `key` it goes on where it stopped.
+        """
+        body = {"act": act, "pin": pin, "documents": [{"id": d["id"], "version": d["version"]} for d in documents]}
+        headers = {"Accept-Language": self.language, **_key(key)}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        with self._http.stream("POST", "/api/v1/batches", json=body, headers=headers, timeout=None) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise Refused(answer.status_code, _problem(answer))
+            for line in answer.iter_lines():
+                yield json.loads(line)
 
     def resolve(self, recipients: Sequence[Json]) -> Json:
         """Who would receive it, and what stands in the way of each."""

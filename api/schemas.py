@@ -1,12 +1,14 @@
 """JSON in and out of `/api/v1`: what requests may hold (checked), and how values are written in answers."""
 
 import base64
+import json
+from collections.abc import Iterator
 from datetime import date as Day
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -197,6 +199,26 @@ class FinishAsked(Body):
 
     signing: Code
     signature: Annotated[Bytes, Field(min_length=1, max_length=4096)]
+
+
+class BatchItem(Body):
+    """One document of a batch, as it was seen."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    version: Annotated[int, Field(ge=0, le=999_999_999)]
+    key: str | None = None
+    """Its own idempotency key; without one it is made of the batch's."""
+
+
+class BatchAsked(WithPin):
+    act: Literal["sign", "seal"]
+    documents: Annotated[list[BatchItem], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({item.id for item in self.documents}) != len(self.documents):
+            raise ValueError("a document twice")
+        return self
 
 
 class WithReason(Body):
@@ -415,6 +437,15 @@ def full_report(report: Report, language: str) -> Json:
 def json_response(told: Json) -> Response:
     """Plain JSON."""
     return JSONResponse(told)
+
+
+LINES = "application/x-ndjson"
+
+
+def lines_response(told: Iterator[Json]) -> Response:
+    """JSON lines, each sent as soon as it is there; no proxy is to keep them back."""
+    lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in told)
+    return StreamingResponse(lines, media_type=LINES, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 
 
 def pdf_response(data: bytes, file: FileRef) -> Response:

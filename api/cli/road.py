@@ -24,8 +24,8 @@ _session = Path(typer.get_app_dir("congvan")) / "session"
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
     for command in (
-        login, logout, me, draft, submit, sign, return_, number, seal, issue, cancel, documents, show, download, inbox,
-        register, refuse, assign, start, complete, recipients, groups, group,
+        login, logout, me, draft, submit, sign, return_, number, seal, batch, issue, cancel, documents, show, download,
+        inbox, register, refuse, assign, start, complete, recipients, groups, group,
     ):  # fmt: skip
         app.command(name=command.__name__.rstrip("_"))(refusals_said(command))
 
@@ -136,6 +136,37 @@ def issue(
             _print(client.resolve(specs))
         else:
             _print(client.issue(client.document(document), specs, due=due))
+
+
+def batch(
+    act: Annotated[Literal["sign", "seal"], typer.Argument(help="sign: ký; seal: đóng dấu.")],
+    documents: Annotated[list[str] | None, typer.Argument(help="Mã các văn bản; trống: tất cả đang chờ tôi.")] = None,
+    pin: Pin = None,
+) -> None:
+    """Ký hoặc đóng dấu nhiều văn bản bằng một lần nhập PIN. / Sign or seal many documents with one PIN.
+
+    Kết quả từng văn bản hiện ngay khi xong; lỗi ở một văn bản không dừng các văn bản khác.
+    """
+    typed = _typed(pin, "Mã PIN / PIN")
+    with client_of_session() as client:
+        chosen = [client.document(one) for one in documents or []]
+        if not documents:
+            chosen = client.waiting() if act == "sign" else client.documents("numbered")
+        if not chosen:
+            typer.echo("Không có văn bản nào đang chờ. / Nothing waits.")
+            return
+        subjects = {one["id"]: one["subject"] for one in chosen}
+        failed = 0
+        for line in client.batch(act, chosen, typed):
+            if line.get("finished"):
+                failed = line["failed"]
+                typer.echo(f"{line['done']} xong, {failed} không được. / {line['done']} done, {failed} failed.")
+                continue
+            problem = line["problem"]
+            said = f"{problem['title']} [{problem['code']}]" if problem else line["state"]
+            typer.echo(f"{line['n'] + 1}/{len(chosen)}  {line['document']}  {subjects[line['document']]}: {said}")
+    if failed:
+        sys.exit(1)
 
 
 def cancel(document: Document, reason: Reason) -> None:

@@ -50,7 +50,9 @@ def documents(request: Request, parts: Running, caller: Me, state: str = "", aft
         found = reading.exchange.documents(caller.actor.office, chosen, after)
     states = [(s.value, text(language, f"document_state.{s}")) for s in DocumentState]
     more = f"/documents?state={state}&after={found.next}" if found.next else None
-    return page(request, "documents.html", caller, {"rows": found.rows, "next": more, "state": state, "states": states})
+    batch = {DocumentState.WAITING_SIGNATURE: "sign", DocumentState.NUMBERED: "seal"}.get(chosen[0]) if chosen else None
+    values = {"rows": found.rows, "next": more, "state": state, "states": states, "batch": batch}
+    return page(request, "documents.html", caller, values)
 
 
 @router.get("/new")

@@ -29,11 +29,12 @@ def draft(request: Request, parts: Running, caller: Me, key: Key, body: schemas.
 @router.get("")
 def documents(
     parts: Running, caller: Me, state: DocumentState | None = None, after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50, waiting_for_me: bool = False,
 ) -> Json:  # fmt: skip
-    """My office's documents, newest change first."""
+    """My office's documents, newest change first; with `waiting_for_me` those that I am to initial or to sign now."""
+    me = caller.actor.id if waiting_for_me else None
     with parts.read() as reading:
-        page = reading.exchange.documents(caller.actor.office, [state] if state else [], after, limit)
+        page = reading.exchange.documents(caller.actor.office, [state] if state else [], after, limit, waits_for=me)
         items = [schemas.document_json(d, current(reading.exchange, d)) for d in page.rows]
     return {"items": items, "next": page.next}
 

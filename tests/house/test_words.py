@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from api import problems
+from api.batches import ACTS
 from api.cli import app
 from api.errors import ApiError
 from api.settings import Settings
@@ -194,6 +195,7 @@ NAMED: dict[str, Iterable[str]] = {
     "role": [role for role in Role if role not in (Role.CLIENT, Role.PEER, Role.SERVICE)],
     "verdict": Verdict,
     "part": Part,
+    "batch": [word for act in ACTS for word in (act, f"confirm_{act}")],
     "two_signatures": TwoSignatures,
     "act": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},
     "done": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},

@@ -224,3 +224,23 @@ def test_a_wrong_file_is_refused_beside_its_field_in_the_readers_language(enter)
     page.get_by_role("button", name="Lưu bản nháp").click()
     expect(page.get_by_role("alert")).to_contain_text("không phải PDF")
     expect(page.get_by_role("alert")).to_have_attribute("data-code", "not-a-pdf")
+
+
+def test_a_leader_signs_several_documents_with_one_pin_and_sees_each_result(enter, district: Service) -> None:  # type: ignore[no-untyped-def]
+    with district.person("chuyenvien.huyen") as officer:
+        signer = next(one["id"] for one in officer.leaders() if one["login"] == "lanhdao.huyen")
+        uploads = [officer.upload(SAMPLE.read_bytes(), "quyet-dinh.pdf") for _ in range(3)]
+        drafts = [officer.draft(one["id"], signer=signer, subject=f"Cùng ký {n}") for n, one in enumerate(uploads)]
+        waiting = [officer.submit(draft) for draft in drafts]
+        leader = enter("lanhdao.huyen")
+        leader.goto("/documents?state=waiting_signature")
+        leader.get_by_role("link", name="Ký nhiều văn bản").click()
+        for document in waiting:
+            leader.locator(f"tr[data-document={document['id']}] input").check()
+        officer.give_back(waiting[1], "Rút lại trong lúc lãnh đạo đang xem")
+    leader.get_by_label("Mã PIN").fill(district.logins["lanhdao.huyen"].pin)
+    leader.get_by_role("button", name="Ký nhiều văn bản (3)").click()
+    expect(leader.locator("#batch-said")).to_have_text("2 văn bản xong, 1 văn bản không được.", timeout=30_000)
+    cells = [leader.locator(f"tr[data-document={document['id']}] [data-result]") for document in waiting]
+    for cell, words in zip(cells, ("Lãnh đạo đã ký", "wrong-state", "Lãnh đạo đã ký"), strict=True):
+        expect(cell).to_contain_text(words)

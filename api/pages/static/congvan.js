@@ -165,3 +165,71 @@ if (verifying) {
     verify([...event.dataTransfer.files]);
   });
 }
+
+// Many documents with one PIN: the results come line by line while they are made.
+const batch = document.querySelector("form[data-batch]");
+if (batch) {
+  let running = false;
+  const boxes = () => [...batch.querySelectorAll("input[name=document]")];
+  const count = () => {
+    const n = boxes().filter((box) => box.checked).length;
+    batch.querySelector("[data-count]").textContent = n ? `(${n})` : "";
+    batch.querySelector("button").disabled = !n || running;
+  };
+  const chosen = (event) => {
+    if (event.target.matches("[data-all]")) boxes().forEach((box) => { box.checked = event.target.checked && !box.disabled; });
+    count();
+  };
+  batch.addEventListener("change", chosen);
+  count();
+  const row = (id) => batch.querySelector(`tr[data-document="${CSS.escape(id)}"]`);
+  const show = (line, bar, said) => {
+    if (line.finished) {
+      said.className = `alert alert-${line.failed ? "warning" : "success"}`;
+      said.textContent = line.said;
+      return;
+    }
+    bar.value += 1;
+    const cell = row(line.document).querySelector("[data-result]");
+    cell.textContent = line.said + (line.problem ? ` (${line.problem.code})` : "");
+    cell.dataset.status = line.status;
+    cell.className = line.problem ? "text-danger" : "text-success";
+    if (line.problem) return;
+    const box = row(line.document).querySelector("input");
+    box.checked = false;
+    box.disabled = true;
+  };
+  batch.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const bar = batch.querySelector("progress"), button = batch.querySelector("button"), said = document.createElement("p");
+    document.getElementById("batch-said").replaceChildren(said);
+    bar.hidden = false;
+    bar.max = boxes().filter((box) => box.checked).length;
+    bar.value = 0;
+    running = true;
+    button.disabled = true;
+    const body = new URLSearchParams(new FormData(batch));
+    try {
+      const answer = await fetch(batch.action, { method: "POST", body, headers: { Accept: "application/x-ndjson" } });
+      if (!answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        throw new Error(page.querySelector("[role=alert]")?.textContent.trim() || batch.dataset.failed);
+      }
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let kept = ""; ;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        const lines = (kept + value).split("\n");
+        kept = lines.pop();
+        lines.forEach((line) => show(JSON.parse(line), bar, said));
+      }
+      if (!said.textContent) throw new Error(batch.dataset.failed);
+    } catch (problem) {
+      said.className = "alert alert-danger";
+      said.textContent = problem instanceof TypeError ? batch.dataset.failed : problem.message;
+    }
+    batch.querySelector("input[type=password]").value = "";
+    running = false;
+    count();
+  });
+}
