@@ -57,7 +57,7 @@ def _page(request: Request, parts: Parts, caller: Caller, act: str, results: lis
         known = store.documents_by_id(line["document"] for line in results if "document" in line)
     rows = [document for document in waiting.rows if document.pending_signature is None]
     subjects = {id_: document.subject for id_, document in known.items() if document.office == office}
-    return page(request, "batch.html", caller, {"act": act, "rows": rows, "results": results, "subjects": subjects})
+    return page(request, "many.html", caller, {"act": act, "rows": rows, "results": results, "subjects": subjects})
 
 
 def _asked(act: str, form: dict[str, Any]) -> schemas.BatchAsked:
