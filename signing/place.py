@@ -238,7 +238,7 @@ def read_page_one(pdf: bytes) -> PageReading:
         last, foot = _foot(document, head)
     finally:
         document.close()
-    number, date = _number_line(head), _date_line(head)
+    number, date = _heads(head)
     signer = _signer_block(foot)
     standard = standard_places(head.sheet, foot.sheet, last)
     return PageReading(
@@ -257,11 +257,16 @@ READ = 0.9
 GUESSED = 0.5
 """How sure a place is that was read off invisible text: OCR mistakes letters and misses edges."""
 _MOST_SEARCHED = 300
+_MOST_SEARCHED_BACK = 30
+_LITTLE_ROOM = 24.0  # points between title and name
+_LEAST_ROOM = 10.0
 _INK = 150  # how far red, green and blue of a letter are together from those of its paper
 _LEAST_INK = 0.002
 _OFF_CENTRE = 8.0
 _SIGNATURE_SIZE = (128.0, 72.0)
-_NUMBER = re.compile(r"\bSố\s*:?\s*[\d_]*\s*(/\s?[\w\-./&–]+)?")
+_NUMBER = re.compile(r"\b(?:Số|SỐ)\s*:?\s*[\d_]*\s*([/-]\s?[\w\-./&–]+)?")
+_READ_NUMBER = re.compile(r"\b[S5][ốóôo6ồổòỏ]\s?[:.;]\s*[\d_]*\s*([/-]\s?[\w\-./&–]+)?")
+"""How machines read `Số:` off paper."""
 _DATE = re.compile(r"\bngày\s*\d*\s*tháng\s*\d*\s*năm\s*\d*")
 _MARKS = ("TUYỆT MẬT", "TỐI MẬT", "MẬT")
 _TYPES = (
@@ -311,10 +316,13 @@ def _sheet(page: pdfium.PdfPage) -> Sheet:
 def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
     """Every printed letter of a page, in the view."""
     sheet, text = _sheet(page), page.get_textpage()
-    found = []
+    found: list[Glyph] = []
     for index in range(text.count_chars()):
         letter = chr(pdfium_c.FPDFText_GetUnicode(text, index))
         if letter.isspace() or not letter.isprintable():
+            continue
+        if unicodedata.combining(letter) and found:
+            found[-1] = replace(found[-1], letter=unicodedata.normalize("NFC", found[-1].letter + letter))
             continue
         left, _, right, _ = sheet.box_to_view(text.get_charbox(index, loose=True))
         baseline, size = _baseline(text, index, sheet), _size(text, index)
@@ -358,10 +366,11 @@ def _lines(glyphs: Iterable[Glyph]) -> list[tuple[Glyph, ...]]:
     return [tuple(sorted(line, key=lambda one: one.left)) for line in lines]
 
 
-def _parts(line: tuple[Glyph, ...]) -> list[tuple[Glyph, ...]]:
+def _parts(line: tuple[Glyph, ...], gap: float = 2.5) -> list[tuple[Glyph, ...]]:
+    """The line cut wherever it is empty for more than `gap` times the size of its letters."""
     parts, start = [], 0
     for index in range(1, len(line)):
-        if line[index].left - line[index - 1].right > 2.5 * max(line[index].size, 8):
+        if line[index].left - line[index - 1].right > gap * max(line[index].size, 8):
             parts.append(line[start:index])
             start = index
     return [*parts, line[start:]]
@@ -451,8 +460,8 @@ def _string(annotation: object, key: bytes) -> str:
 # --- the layout of Decree 30 ---
 
 
-def _spanned(line: tuple[Glyph, ...], pattern: re.Pattern[str]) -> tuple[int, int] | None:
-    """First and one past the last letter of `line` that a pattern over its text matches."""
+def _spans(line: tuple[Glyph, ...], pattern: re.Pattern[str]) -> Iterable[tuple[int, int, str | None]]:
+    """First and one past the last letter of `line` wherever a pattern over its text matches, and its first group."""
     text = ""
     owners: list[int] = []
     for index, glyph in enumerate(line):
@@ -461,12 +470,10 @@ def _spanned(line: tuple[Glyph, ...], pattern: re.Pattern[str]) -> tuple[int, in
         if glyph.letter in _DOTS:
             text, owners = text + " ", [*owners, index]
             continue
-        text, owners = text + glyph.letter, [*owners, index]
-    match = pattern.search(text)
-    if match is None:
-        return None
-    last = match.start() + len(match.group().rstrip()) - 1
-    return owners[match.start()], owners[last] + 1
+        text, owners = text + glyph.letter, [*owners, *[index] * len(glyph.letter)]
+    for match in pattern.finditer(text):
+        last = match.start() + len(match.group().rstrip()) - 1
+        yield owners[match.start()], owners[last] + 1, match.groups()[0] if match.groups() else None
 
 
 def _upper(page: _Page, share: float) -> Iterable[tuple[Glyph, ...]]:
@@ -475,58 +482,132 @@ def _upper(page: _Page, share: float) -> Iterable[tuple[Glyph, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A box in the view, and whether its letters are `printed` (or invisible guesses of OCR)."""
+    """A box in the view, and whether that is `sure`: printed letters, no guesses of OCR, and only one way to read."""
 
     box: Box
-    printed: bool
+    sure: bool
 
 
-def _number_line(page: _Page) -> _Read | None:
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may be the number or the date: letters `first` to `last` (one past) of a line, and what speaks for it."""
+
+    line: tuple[Glyph, ...]
+    first: int
+    last: int
+    likely: int
+
+    @property
+    def baseline(self) -> float:
+        return self.line[self.first].baseline
+
+
+_CLEAR = 4
+"""What speaks for a number or date that nobody needs to be asked about."""
+_SAME_ROW = 2.2
+"""Times the font size: number and date stand side by side, or nearly."""
+
+
+def _heads(page: _Page) -> tuple[_Read | None, _Read | None]:
+    """Number and date of the letter: of all that reads like one, the two that stand as the heads of a letter do."""
+    numbers, dates = list(_numbers(page)), list(_dates(page))
+    pairs = [
+        (number.likely + date.likely + 3, number, date)
+        for number in numbers
+        for date in dates
+        if _side_by_side(number, date)
+    ]
+    if pairs:
+        _, number, date = max(pairs, key=lambda pair: (pair[0], pair[1].baseline))
+        return _number_box(number, page, sure=True), _date_box(date, page, sure=True)
+    one, other = (max(some, key=lambda c: (c.likely, c.baseline), default=None) for some in (numbers, dates))
+    return (
+        _number_box(one, page, sure=one.likely >= _CLEAR) if one else None,
+        _date_box(other, page, sure=other.likely >= _CLEAR) if other else None,
+    )
+
+
+def _side_by_side(number: _Candidate, date: _Candidate) -> bool:
+    size = max(number.line[number.first].size, 8)
+    right_of = date.line[date.first].left > number.line[number.last - 1].right - size
+    return right_of and abs(number.baseline - date.baseline) < _SAME_ROW * size
+
+
+def _numbers(page: _Page) -> Iterable[_Candidate]:
+    for line in _upper(page, 0.4):
+        for pattern in (_NUMBER, *(() if line[0].printed else (_READ_NUMBER,))):
+            for first, last, notation in _spans(line, pattern):
+                left = line[first].left < page.sheet.width * 0.45
+                likely = 2 * _begins(line, first) + 2 * bool(notation) + left
+                yield _Candidate(line, first, last, likely)
+
+
+def _dates(page: _Page) -> Iterable[_Candidate]:
+    for line in _upper(page, 0.4):
+        for day, last, _ in _spans(line, _DATE):
+            first = _town(line, day)
+            right = line[day].left > page.sheet.width * 0.4
+            ends = last == len(line) or line[last].left - line[last - 1].right > 1.5 * line[day].size
+            named = first < day and _text(line[first:day]).strip().endswith((",", "."))
+            likely = 2 * right + ends + named + _begins(line, first)
+            yield _Candidate(line, first, last, likely)
+
+
+def _town(line: tuple[Glyph, ...], day: int) -> int:
+    """Where the name of the place before `ngày` begins."""
+    first = day
+    while first > 0 and line[first].left - line[first - 1].right < 1.2 * line[first].size:
+        first -= 1
+    return first
+
+
+def _begins(line: tuple[Glyph, ...], first: int) -> bool:
+    """Whether a column begins there: nothing stands close to the left."""
+    return first == 0 or line[first].left - line[first - 1].right > 1.5 * max(line[first].size, 8)
+
+
+def _number_box(number: _Candidate, page: _Page, *, sure: bool) -> _Read:
     """From the blank after `Số:` to the end of the printed notation, in the view."""
-    for line in _upper(page, 0.4):
-        span = _spanned(line, _NUMBER)
-        if span is None:
-            continue
-        head = next(i for i in range(span[0], span[1]) if line[i].letter in "ốÔôOo0")
-        head = max(i for i in range(head, min(head + 3, span[1])) if line[i].letter in "ố:ôoOÔ0")
-        rest = line[span[1]].left - 4 if span[1] < len(line) else page.sheet.width - 20
-        size = line[head].size
-        left, right = line[head].right + 0.1 * size, line[span[1] - 1].right + 1
-        if span[1] - 1 <= head:
-            right = min(left + 110, rest)
-        return _around(left, min(max(right, left + 20), max(rest, right)), line[head])
-    return None
+    line, first, last = number.line, number.first, number.last
+    head = first + 1  # the second letter of `Số`
+    if head + 1 < last and line[head + 1].letter in ":.;":
+        head += 1
+    size = line[head].size
+    rest = line[last].left - 4 if last < len(line) else page.sheet.width - 20
+    left, right = line[head].right + 0.1 * size, line[last - 1].right + 1
+    if last - 1 <= head:
+        right = min(left + 110, rest)
+    return _around(left, min(max(right, left + 20), max(rest, right)), line[head], sure=sure)
 
 
-def _date_line(page: _Page) -> _Read | None:
-    """From the place's name to the year, in the view; off a scan from `ngày`, for a place cannot be taken from OCR."""
-    for line in _upper(page, 0.4):
-        span = _spanned(line, _DATE)
-        if span is None:
-            continue
-        first = span[0]
-        while first > 0 and line[first].printed and line[first].left - line[first - 1].right < 1.2 * line[first].size:
-            first -= 1
-        last = line[span[1] - 1]
-        year = "".join(g.letter for g in line[: span[1]])[-4:]
-        spare = (1.0 if last.printed else 0.8 * last.size) if year.isdigit() else 2.4 * last.size
-        right = min(last.right + spare, page.sheet.width - 10)
-        return _around(line[first].left - 1, right, line[span[0]])
-    return None
+def _date_box(date: _Candidate, page: _Page, *, sure: bool) -> _Read:
+    """From the place's name to the year, or to the blank for its last digits, in the view."""
+    line, glyph, last = date.line, date.line[date.first], date.line[date.last - 1]
+    year = "".join(one.letter for one in line[: date.last])[-4:]
+    right = last.right + (1.0 if last.printed else 0.3 * last.size)
+    if not year.isdigit():
+        right = _dots_after(line, date.last) or last.right + (1.2 if year[-2:].isdigit() else 2.4) * last.size
+    return _around(glyph.left - 1, min(right, page.sheet.width - 10), line[date.last - 1], sure=sure)
 
 
-def _around(left: float, right: float, glyph: Glyph) -> _Read:
+def _dots_after(line: tuple[Glyph, ...], last: int) -> float | None:
+    """Where the dotted leader that follows ends, if one follows."""
+    following = list(takewhile(lambda glyph: glyph.letter in _DOTS, line[last:]))
+    return following[-1].right + 1 if following else None
+
+
+def _around(left: float, right: float, glyph: Glyph, *, sure: bool) -> _Read:
     spare = 0.0 if glyph.printed else 0.2 * glyph.size  # lines on a scan are a little askew
     box = left, glyph.baseline - 0.3 * glyph.size - spare, right, glyph.baseline + 0.95 * glyph.size + spare
-    return _Read(box, glyph.printed)
+    return _Read(box, glyph.printed and sure)
 
 
 def _notation(page: _Page) -> str | None:
-    for line in _upper(page, 0.4):
-        span = _spanned(line, _NUMBER)
-        if span is not None:
-            _, slash, notation = _text(line[span[0] : span[1]]).partition("/")
-            return notation.replace(" ", "") or None if slash else None
+    """What is printed behind the blank for the number: `QĐ-UBND` of `/QĐ-UBND`, as read from the same line."""
+    ranked = sorted(_numbers(page), key=lambda one: (-one.likely, -one.baseline))
+    for one in ranked[:1]:
+        _, slash, notation = _text(one.line[one.first : one.last]).partition("/")
+        return notation.replace(" ", "") or None if slash else None
     return None
 
 
@@ -589,16 +670,30 @@ def _paragraph(lines: Sequence[tuple[Glyph, ...]], above: float) -> str | None:
 
 
 def _foot(document: pdfium.PdfDocument, head: _Page) -> tuple[int, _Page]:
-    """The page that the leader signs, and its number from 0."""
+    """The page that the leader signs, and its number from 0.
+
+    The page that names the recipients, or the one before it when the recipients went over to the next; else the last
+    page with a signer's block; else the last one that is not blank.
+    """
+    known = {0: head}
+
+    def page(index: int) -> _Page:
+        if index not in known:
+            known[index] = _Page.of(document[index])
+        return known[index]
+
     for index in range(min(len(document), _MOST_SEARCHED)):
         if _names_recipients(document[index]):
-            page = _Page.of(document[index]) if index else head
-            if _signer_block(page):
-                return index, page
+            for near in (index, index - 1, index + 1):
+                if 0 <= near < len(document) and _signer_block(page(near)):
+                    return near, page(near)
     last = len(document) - 1
     while last and not pdfium_c.FPDFPage_CountObjects(document[last]):
         last -= 1  # a paragraph mark behind a table makes an empty page
-    return last, _Page.of(document[last]) if last else head
+    for index in range(last, max(last - _MOST_SEARCHED_BACK, -1), -1):
+        if _signer_block(page(index)):
+            return index, page(index)
+    return last, page(last)
 
 
 def _names_recipients(page: pdfium.PdfPage) -> bool:
@@ -606,14 +701,49 @@ def _names_recipients(page: pdfium.PdfPage) -> bool:
 
 
 def _signer_block(page: _Page) -> _Signer | None:
-    """The lowest name in the right half under a title in capitals, with room for a signature between them."""
-    right = [part for part in page.parts if part[0].left > page.sheet.width * 0.4]
-    for index in range(len(right) - 1, 0, -1):
-        name, above = right[index], right[index - 1]
-        room = above[0].baseline - 0.3 * above[0].size - (name[0].baseline + name[0].size)
-        if _is_name(_text(name)) and _is_title(_text(above)) and room > 24 and _overlap(name, above):
-            return _Signer(_text(name).strip(), _text(above).strip(), _signature_box(name, room))
-    return None
+    """The lowest name in the right half under a title in capitals, with room for a signature between them.
+
+    Not sure: where another block stands beside it, where the title is not in capitals, where there is little room.
+    """
+    blocks = list(_signer_blocks(page, page.sheet.width * 0.4))
+    if not blocks:
+        return None
+    name, title, room = min(blocks, key=lambda block: block[0][0].baseline)
+    beside = any(
+        abs(other[0].baseline - name[0].baseline) < 8 * name[0].size and not _overlap(other, name)
+        for other, _, _ in _signer_blocks(page, 0)
+    )
+    sure = name[0].printed and room > _LITTLE_ROOM and not beside and _is_title(_text(title))
+    return _Signer(_text(name).strip(), _text(title).strip(), replace(_signature_box(name, room), sure=sure))
+
+
+def _signer_blocks(page: _Page, left: float) -> Iterable[tuple[tuple[Glyph, ...], tuple[Glyph, ...], float]]:
+    """Every name right of `left` that stands under a title, the title's last line, and the room between them."""
+    columns = [part for line in page.lines for part in _columns(line) if part[0].left > left]
+    for index, name in enumerate(columns):
+        if not _is_name(_text(name)):
+            continue
+        above = [part for part in columns[:index] if _overlap(name, part)]
+        hints = list(takewhile(lambda part: _is_hint(_text(part)), reversed(above)))
+        title = above[-1 - len(hints)] if len(above) > len(hints) else None
+        if title is None or not (_is_title(_text(title)) or _is_common_title(_text(title))):
+            continue
+        lowest = hints[-1] if hints else title
+        if hints:
+            lowest = min(hints, key=lambda part: part[0].baseline)
+        room = lowest[0].baseline - 0.3 * lowest[0].size - (name[0].baseline + name[0].size)
+        if room > _LEAST_ROOM:
+            yield name, title, room
+
+
+def _columns(line: tuple[Glyph, ...]) -> list[tuple[Glyph, ...]]:
+    """A line cut at gaps that no blank between two words makes: the foot's columns may stand close together."""
+    return _parts(line, 1.15)
+
+
+def _is_hint(text: str) -> bool:
+    """`(Ký tên, đóng dấu)`, `(Đã ký)`: stands between title and name, and belongs to neither."""
+    return text.strip().startswith("(") and text.strip().endswith(")")
 
 
 def _signature_box(name: tuple[Glyph, ...], room: float) -> _Read:
@@ -626,13 +756,25 @@ def _signature_box(name: tuple[Glyph, ...], room: float) -> _Read:
 
 
 def _is_name(text: str) -> bool:
-    words = re.sub(r"^((GS|PGS|TS|ThS|BS|KS|CN|CKI|CKII)\.?\s?)+", "", text.strip()).split()
+    words = re.sub(r"^(?:(?:GS|PGS|TS|ThS|BS|BSCK|KS|CN|CKII|CKI|LS|DS|NGND|NGƯT)\b\.?\s?)+", "", text.strip()).split()
     return 2 <= len(words) <= 6 and all(word[0].isupper() and word.replace("'", "").isalpha() for word in words)
 
 
 def _is_title(text: str) -> bool:
     letters = [c for c in text if c.isalpha()]
     return len(letters) >= 4 and all(c.isupper() for c in letters)
+
+
+_COMMON_TITLE = re.compile(
+    r"((KT|TL|TM|TUQ|Q)\.\s*)?(Phó )?(Chủ tịch|Bí thư|Giám đốc|Tổng giám đốc|Cục trưởng|Chi cục trưởng|Vụ trưởng|"
+    r"Chánh [Vv]ăn phòng|Chánh [Tt]hanh tra|Trưởng|Hiệu trưởng|Viện trưởng|Bộ trưởng|Thứ trưởng)\b",
+    re.IGNORECASE,
+)
+
+
+def _is_common_title(text: str) -> bool:
+    """A title that is not set in capitals, as it should be."""
+    return len(text.split()) <= 8 and _COMMON_TITLE.match(text.strip()) is not None
 
 
 def _overlap(one: tuple[Glyph, ...], other: tuple[Glyph, ...]) -> bool:
@@ -651,10 +793,10 @@ def _places(
     def read(sheet: Sheet, page: int, found: _Read | None, otherwise: Place) -> Place:
         if found is None or not sheet.holds(sheet.box_to_page(found.box)):
             return otherwise
-        return Place(page, sheet.box_to_page(found.box), READ if found.printed else GUESSED)
+        return Place(page, sheet.box_to_page(found.box), READ if found.sure else GUESSED)
 
     signature = signer.place if signer else None
-    seal = _Read(seal_beside(signature.box, foot), signature.printed) if signature else None
+    seal = _Read(seal_beside(signature.box, foot), signature.sure) if signature else None
     return Places(
         number=read(head, 0, number, standard.number),
         date=read(head, 0, date, standard.date),
