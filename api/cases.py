@@ -57,7 +57,6 @@ from signing.errors import (
 )
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
-from signing.report import report_from_json
 from signing.stamp import draw_initials_image
 
 log = structlog.get_logger("congvan.cases")
@@ -71,7 +70,7 @@ NEVER_A_DOCUMENT = (
 )  # fmt: skip
 """Refusals of a file that no other words mend."""
 SHOWN_AGAIN = timedelta(minutes=10)
-"""How long a verdict is shown again without asking about revocation anew."""
+"""How long a verdict on the same file, from the same trust, revocation answers and sender, is shown again."""
 
 
 # -- uploads --
@@ -373,18 +372,20 @@ def register(
 
 
 def shown_report(parts: Parts, caller: Caller, delivery: str) -> Report:
-    """The verdict to show beside an arrival: a kept report of the last minutes, else a new one, which is kept.
+    """The verdict to show beside an arrival: a kept report of the last minutes that was made from the same inputs, else
+    a new one, which is kept.
 
     Registering always checks anew.
     """
     with parts.read() as reading:
-        file = receive.sent_file(reading.exchange, found_arrival(reading.exchange, delivery, caller.actor))
+        here = found_arrival(reading.exchange, delivery, caller.actor)
+        file = receive.sent_file(reading.exchange, here)
         kept = reading.exchange.newest_report(file.sha256, parts.now() - SHOWN_AGAIN)
-    if kept is not None:
-        return report_from_json(kept.body)
-    report, stored = check_arrival(parts, caller, delivery)
-    with parts.write() as writing:
-        writing.tx.store.add_report(stored)
+    pdf = parts.blobs.get(file.sha256)
+    report, stored = check_kept(parts.tools(), pdf, office_code=here.sender, at=parts.now(), kept=kept)
+    if stored != kept:
+        with parts.write() as writing:
+            writing.tx.store.add_report(stored)
     return report
 
 
@@ -518,13 +519,14 @@ def stamp_newest(parts: Parts) -> None:
 
 
 def sweep_uploads(parts: Parts) -> None:
-    """Forget uploads that nobody finished within a day, and what writers left that were killed."""
+    """Forget uploads that nobody finished within a day, what writers left that were killed, and visitors' files."""
     before = parts.now() - UPLOAD_LIVES
     with parts.write() as writing:
         stale = writing.tx.store.drop_uploads(before)
     for upload in stale:
         parts.blobs.upload_drop(upload)
     parts.blobs.sweep(before)
+    parts.visitor_files.sweep(parts.now())
 
 
 def finish_signature(parts: Parts, payload: Mapping[str, Any]) -> None:

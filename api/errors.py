@@ -44,6 +44,12 @@ class SecondFactorSetup(ApiError):
     en = "The office requires a second factor. Set it up on the page “Account” first."
 
 
+class CheckedFileGone(ApiError):
+    code = "checked-file-gone"
+    vi = "Tệp này không còn được giữ để xem lại (chỉ giữ {minutes} phút, cho trình duyệt đã gửi). Hãy kiểm tra lại tệp."
+    en = "This file is no longer kept (only {minutes} minutes, for the browser that sent it). Check it again."
+
+
 class CsrfRefused(ApiError):
     code = "csrf-refused"
     vi = "Yêu cầu không đến từ trang của hệ thống này. Hãy tải lại trang rồi thử lại."

@@ -13,6 +13,7 @@ STATUS: dict[type[Exception], int] = {
     api.SecondFactorRequired: 401,
     api.SecondFactorWrong: 422,
     api.SecondFactorSetup: 403,
+    api.CheckedFileGone: 404,
     api.CsrfRefused: 403,
     api.Malformed: 400,
     api.IdempotencyKeyMissing: 400,

@@ -26,6 +26,7 @@ from api.masters import held_ring, kept_secret
 from api.outgoing import Outgoing, WithinBudget
 from api.settings import Settings
 from api.store import AccountStore
+from api.visiting import VisitorFiles
 from exchange.acts.tools import Tools
 from exchange.errors import NumberMoved
 from exchange.rules.model import Actor
@@ -143,6 +144,7 @@ class Parts:
         )
         self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
         self.named: dict[str, tuple[bytes, ...]] = {}
+        self.visitor_files = VisitorFiles(settings.data / "visiting")
         self._jobs = job_client(database)
         self._turns = tuple(threading.Lock() for _ in range(64))
 

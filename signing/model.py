@@ -245,7 +245,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class PageDifference:
-    """A page (from 0) that looks different in the newest revision; `kind`: `changed`, `added` or `removed`."""
+    """A page (from 0) that looks different in the newest revision; `kind`: `changed`, `added` or `removed`.
+
+    Areas are in reading order.
+    """
 
     page: int
     kind: str

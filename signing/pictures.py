@@ -11,7 +11,7 @@ from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from signing.errors import NotAPdf, PlaceInvalid, SignedRevisionMissing
 from signing.model import Area, Comparison, PageDifference, Report, SignatureReport
@@ -110,7 +110,8 @@ def difference_pictures(
 ) -> tuple[bytes | None, bytes | None]:
     """Two PNGs of a page, as signed (the first `end` bytes) and newest, with a red box around whatever differs.
 
-    What only the fields `allowed` make different has a green box. None for the side that has no such page.
+    What only the fields `allowed` make different has a green box. Beside each box stands its number, from 1 in the
+    order of the areas that `compare_pages` names. None for the side that has no such page.
     Raises `NotAPdf`, and `PlaceInvalid` when neither has.
     """
     with _Pair(pdf, end) as pair:
@@ -127,13 +128,26 @@ def _boxed(picture: Image.Image, areas: Iterable[Area], allowed: Collection[str]
     boxed = picture.convert("RGB")
     draw = ImageDraw.Draw(boxed)
     thick = max(2, picture.width // 400)
+    font = ImageFont.load_default(max(12, picture.width // 60))
     # red ones last: they are never hidden under a green one
-    for area in sorted(areas, key=lambda one: one.field not in allowed):
+    for n, area in sorted(enumerate(areas, 1), key=lambda one: one[1].field not in allowed):
+        colour = _GREEN if area.field in allowed else _RED
         left, top, right, bottom = area.pixels
         outer = (max(left - thick - 1, 0), max(top - thick - 1, 0))
         inner = (min(right + thick, picture.width - 1), min(bottom + thick, picture.height - 1))
-        draw.rectangle((*outer, *inner), outline=_GREEN if area.field in allowed else _RED, width=thick)
+        draw.rectangle((*outer, *inner), outline=colour, width=thick)
+        _tag(draw, outer, str(n), colour, font)
     return boxed
+
+
+def _tag(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], told: str, colour: tuple[int, int, int], font: Any
+) -> None:
+    """A number on a ground of the box's colour, left of its upper left corner: what lies in the box stays readable."""
+    _, _, wide, tall = draw.textbbox((0, 0), told, font=font)
+    left = max(corner[0] - wide - 3, 0)
+    draw.rectangle((left, corner[1], left + wide + 3, corner[1] + tall + 3), fill=colour)
+    draw.text((left + 2, corner[1] + 1), told, fill=(255, 255, 255), font=font)
 
 
 @dataclass(slots=True)
@@ -197,7 +211,8 @@ class _Pair:
         differing = _differing(then.picture, now.picture)
         if differing is None:
             return None
-        return PageDifference(number, "changed", tuple(_areas(pages, now, differing, width)))
+        found = sorted(_areas(pages, now, differing, width), key=lambda one: (one.pixels[1], one.pixels[0]))
+        return PageDifference(number, "changed", tuple(found))
 
 
 def _areas(pages: tuple[Any, Any], now: _Drawn, differing: Image.Image, width: int) -> Iterator[Area]:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from api.changes import Checked
+from api.cli.revisions import NAME, take, wanted
 from api.outgoing import Outgoing, WithinBudget
 from api.reports import FORMS
 from api.settings import load_settings
@@ -36,7 +38,6 @@ TOLD = {
     2: ("không xác định", "unknown"),
     UNREADABLE: ("không đọc được", "unreadable"),
 }
-NAME = "{name}"
 
 
 def moment(word: str) -> datetime:
@@ -70,12 +71,13 @@ class Checker:
     source: RevocationSource | None
     language: str
 
-    def check(self, file: Path) -> Report | Problem:
-        """The verdict on a file, or why there is none."""
+    def check(self, file: Path) -> Checked | Problem:
+        """A file and the verdict on it, or why there is none."""
         try:
             if file.stat().st_size > VERIFY_LIMIT_MB * 1024 * 1024:
                 raise TooLarge(limit_mb=VERIFY_LIMIT_MB)
-            return self._report(file.read_bytes())
+            pdf = file.read_bytes()
+            return Checked(pdf, self._report(pdf), file.name)
         except SigningError as error:
             return Problem(error.code, error.sentence(self.language))
         except OSError as error:
@@ -132,22 +134,40 @@ def verify(
             help="Ghi báo cáo ra tệp .pdf, .html, .xml, .json; nhiều tệp thì tên có {name}. / Write the report."
         ),
     ] = None,
+    signed_revision: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=FILE",
+            help="Ghi bản đã được ký trong ô FIELD ra tệp; nhiều tệp thì tên có {name}. / Write what was signed there.",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Ghi hình các trang khác bản đã ký vào thư mục, lúc ký và bây giờ, có khung. / Write pictures."
+        ),
+    ] = None,
 ) -> int:
     """Xác thực PDF. Kết thúc với 0 hợp lệ, 1 không hợp lệ, 2 không xác định, 3 không đọc được; nhiều tệp: theo tệp xấu nhất (3, 1, 2, 0). / Verify PDFs."""  # noqa: E501
     found = expanded(files)
     alone = len(files) == 1 and Path(files[0]).is_file()
     targets = _targets(report, found)
-    statuses = []
+    taking = wanted(signed_revision or [], pictures, found)
+    statuses: list[int] = []
+    all_had = True
     with _checker(trust or [], TrustWorld.PILOT if pilot else world, at, language, offline=offline) as checker:
         for file in found:
-            result = checker.check(file)
+            checked = checker.check(file)
+            result = checked if isinstance(checked, Problem) else checked.report
             statuses.append(UNREADABLE if isinstance(result, Problem) else STATUS[result.verdict])
             _say(file, result, language, alone=alone, json=json)
             if isinstance(result, Report) and file in targets:
                 _write(targets[file], result, language)
+            if isinstance(checked, Checked):
+                all_had &= take(taking, file, checked, checker.sandbox, language)
     if not alone and not json:
         _sum_up(statuses, language)
-    return next(status for status in WORST_FIRST if status in statuses)
+    return next(status for status in WORST_FIRST if status in [*statuses, *([] if all_had else [UNREADABLE])])
 
 
 def expanded(words: Sequence[str]) -> list[Path]:

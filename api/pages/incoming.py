@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api import cases, schemas
+from api import cases, changes, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.idempotency import Answer
+from api.pages.changes import changes_page, signed_response
 from api.pages.page import after, form_asked, form_day, form_of, form_version, page
 from api.pages.render import language_of, local_day
 from api.pages.shared import PICTURE_WIDTH, history, page_values, report_values
@@ -97,6 +98,21 @@ def arrived_file(parts: Running, caller: Me, delivery: str) -> Response:
     with parts.read() as reading:
         file = sent_file(reading.exchange, found_arrival(reading.exchange, delivery, caller.actor))
     return schemas.pdf_response(parts.blobs.get(file.sha256), file)
+
+
+@router.get("/deliveries/{delivery}/signatures/{n}")
+def changed(
+    request: Request, parts: Running, caller: Me, delivery: str, n: int, page: int | None = None
+) -> Response:  # fmt: skip
+    """What changed after a signature."""
+    checked, back = changes.of_arrival(parts, caller, delivery), f"/deliveries/{delivery}"
+    return changes_page(request, parts, caller, checked, n, shown=page, back=back)
+
+
+@router.get("/deliveries/{delivery}/signatures/{n}/file")
+def signed_file(parts: Running, caller: Me, delivery: str, n: int) -> Response:
+    """The revision that a signature signed."""
+    return signed_response(changes.of_arrival(parts, caller, delivery), n)
 
 
 @router.get("/deliveries/{delivery}/evidence")

@@ -8,11 +8,12 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api import cases, schemas
+from api import cases, changes, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.errors import Malformed
 from api.idempotency import Answer
+from api.pages.changes import changes_page, signed_response
 from api.pages.page import after, form_asked, form_day, form_of, form_version, page
 from api.pages.render import html, language_of, local_day
 from api.pages.shared import PICTURE_WIDTH, history, page_values, report_values
@@ -131,6 +132,21 @@ def file(parts: Running, caller: Me, document: str) -> Response:
         found = found_document(reading.exchange, document, caller.actor)
         ref = current(reading.exchange, found).file
     return schemas.pdf_response(parts.blobs.get(ref.sha256), ref)
+
+
+@router.get("/{document}/signatures/{n}")
+def changed(
+    request: Request, parts: Running, caller: Me, document: str, n: int, page: int | None = None
+) -> Response:  # fmt: skip
+    """What changed after a signature."""
+    checked, back = changes.of_document(parts, caller, document), f"/documents/{document}"
+    return changes_page(request, parts, caller, checked, n, shown=page, back=back)
+
+
+@router.get("/{document}/signatures/{n}/file")
+def signed_file(parts: Running, caller: Me, document: str, n: int) -> Response:
+    """The revision that a signature signed."""
+    return signed_response(changes.of_document(parts, caller, document), n)
 
 
 @router.get("/{document}/evidence")

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.v1 import about, batches, deliveries, directory, documents, evidence, uploads
+from api.v1 import about, batches, deliveries, directory, documents, evidence, signatures, uploads
 
 router = APIRouter(prefix="/api/v1")
-for part in (about, directory, uploads, documents, batches, deliveries, evidence):
+for part in (about, directory, uploads, documents, batches, deliveries, signatures, evidence):
     router.include_router(part.router)

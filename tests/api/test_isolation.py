@@ -33,6 +33,7 @@ PUBLIC = {
     ("GET", "/api/v1/problems"), ("GET", "/api/v1/limits"), ("GET", "/api/v1/openapi.json"),
     ("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("POST", "/language"),
     ("GET", "/verify"), ("POST", "/verify"), ("POST", "/verify/report"),
+    ("GET", "/verify/files/{file}/signatures/{n}"), ("GET", "/verify/files/{file}/signatures/{n}/file"),
     ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
 }  # fmt: skip
 """All that a visitor may call (exchange page §11.2, and the pages without an account)."""
@@ -49,7 +50,7 @@ def routes(service: ApiService) -> Iterator[tuple[str, str]]:
 
 def filled(path: str, value: str) -> str:
     """A path pattern with its gaps filled; page numbers and files are numbers."""
-    path = re.sub(r"\{n\}", "1", path)
+    path = re.sub(r"\{(n|page)\}", "1", path)
     return re.sub(r"\{act\}", "submit", re.sub(r"\{(?!act)\w+\}", value, path))
 
 
@@ -191,7 +192,7 @@ def test_a_saved_list_of_another_office_names_nobody(api_service):
     assert [one["problem"]["code"] for one in told] == ["recipient-unknown"]
 
 
-PAGES = ["", "/pages/1.png", "/file", "/evidence"]
+PAGES = ["", "/pages/1.png", "/file", "/evidence", "/signatures/1", "/signatures/1/file"]
 
 
 @pytest.mark.parametrize("kind", ["documents", "deliveries"])

@@ -199,6 +199,7 @@ NAMED: dict[str, Iterable[str]] = {
     "two_signatures": TwoSignatures,
     "act": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},
     "done": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},
+    "changes": ("then", "now"),
     "signature_kind": ("person", "organisation"),
     "places": ("number", "date", "signature", "seal", "left", "bottom", "width", "height"),
 }
