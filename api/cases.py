@@ -381,8 +381,7 @@ def shown_report(parts: Parts, caller: Caller, delivery: str) -> Report:
         here = found_arrival(reading.exchange, delivery, caller.actor)
         file = receive.sent_file(reading.exchange, here)
         kept = reading.exchange.newest_report(file.sha256, parts.now() - SHOWN_AGAIN)
-    pdf = parts.blobs.get(file.sha256)
-    report, stored = check_kept(parts.tools(), pdf, office_code=here.sender, at=parts.now(), kept=kept)
+    report, stored = check_kept(parts.tools(), file, office_code=here.sender, at=parts.now(), kept=kept)
     if stored != kept:
         with parts.write() as writing:
             writing.tx.store.add_report(stored)

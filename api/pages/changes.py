@@ -69,7 +69,7 @@ def changes_page(
         values |= {"compared": found, "one": _one(parts, checked, n, found, shown, language)}
     except (SignedRevisionMissing, NotAPdf, PdfTooComplex) as error:
         values["problem"] = {"code": error.code, "sentence": error.sentence(language)}
-    return page(request, "changes.html", caller, values)
+    return page(request, "changed.html", caller, values)
 
 
 def _one(

@@ -123,6 +123,16 @@ def test_a_document_goes_from_draft_to_two_registers_and_is_verified_by_a_visito
     visitor.get_by_role("button", name="Kiểm tra").click()
     expect(visitor.locator("#result [data-verdict=valid]").first).to_be_visible()
     expect(visitor.locator("#result")).to_contain_text("chứng thư thử nghiệm")
+    with visitor.context.expect_page() as opened:
+        visitor.get_by_role("link", name="Đã thay đổi gì sau khi ký").first.click()
+    changed = opened.value
+    expect(changed.locator("[data-area=allowed]")).to_have_count(3)
+    expect(changed.locator("[data-area=other]")).to_have_count(0)
+    for side in ("then", "now"):
+        assert changed.locator(f"[data-side={side}] img").evaluate("one => one.naturalWidth") == 800, "it is shown"
+    with changed.expect_download() as taken:
+        changed.get_by_role("link", name="Tải bản đã ký").click()
+    assert pdf.startswith(Path(taken.value.path()).read_bytes())
 
 
 def test_a_letter_gets_its_series_goes_to_the_office_picked_and_says_when_due(enter, district: Service) -> None:  # type: ignore[no-untyped-def]
