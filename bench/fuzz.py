@@ -194,6 +194,8 @@ _STRUCTURE = re.compile(
     rb"(?:(?<=startxref\n)|(?<=/Prev )|(?<=/Size )|(?<=/Length )|(?<=/First )|(?<=/N )|\b)\d+\b(?= )"
 )
 _CONTENTS = re.compile(rb"/Contents\s*<([0-9A-Fa-f]{200,})>")
+_GAP = re.compile(rb"/Contents\s*<([0-9A-Fa-f\s\x00]{200,})>")
+"""The same with blanks among the digits, which a hexadecimal string may have (ISO 32000-2, 7.3.4.3)."""
 _OBJECT = re.compile(rb"(?<!\d)(\d+) 0 obj\b(.{0,60000}?)endobj", re.DOTALL)
 
 
@@ -283,7 +285,7 @@ def may_be_valid(pdf: bytes, seed: Seed, report: Report) -> bool:
 
 
 def _without_gaps(pdf: bytes) -> bytes:
-    return _CONTENTS.sub(lambda found: b"/Contents<%b>" % (b"-" * len(found[1])), pdf)
+    return _GAP.sub(lambda found: b"/Contents<%b>" % (b"-" * len(found[1])), pdf)
 
 
 def _pictures(pdf: bytes) -> list[str]:

@@ -14,6 +14,8 @@ ORDER = ("none", "long_term", "note", "expected", "covered", "addition", "forbid
 NO_CHANGES, FORM_FILLING, ANNOTATIONS = 1, 2, 3
 """The permissions of DocMDP (ISO 32000-2, table 257)."""
 
+_TAKEN: dict[str, tuple[int | None, ...]] = {"taken": (None,), "unshown": (None, ANNOTATIONS)}
+"""Under which permissions a field may go, and a widget: that is an annotation (ISO 32000-2, table 257, 12.5.6.19)."""
 _NEVER_CERTIFIED = frozenset(
     {
         "annotation-added", "annotation-changed", "annotation-removed", "field-added", "field-shown",
@@ -79,7 +81,7 @@ def effect_of(change: Change, permission: int | None, locked: Callable[[str], bo
     match change.kind:
         case "forbidden" | "long_term" | "note":
             return change.kind
-    if permission == NO_CHANGES:
+    if permission == NO_CHANGES or (change.kind in _TAKEN and permission not in _TAKEN[change.kind]):
         return "forbidden"
     if change.field is not None and change.what in ("field-filled", "field-changed") and locked(change.field):
         return "forbidden"
@@ -100,12 +102,13 @@ def judged(
     """The changes with their effect on one signature as `kind`.
 
     `covered` says whether a later, trusted signature of an organisation signed a change: then an addition is `covered`,
-    and a change of content outside any certification is an addition.
+    and a change of content outside any certification is an addition. What was taken away is never covered: nobody sees
+    what the organisation did not sign.
     """
     found: dict[Change, None] = {}
     for change in changes:
         effect = effect_of(change, permission, locked)
-        if effect == "addition" and covered(change):
+        if effect == "addition" and change.kind not in _TAKEN and covered(change):
             effect = "covered"
         if effect == "forbidden" and change.what == "page-content" and permission is None and covered(change):
             effect = "addition"

@@ -168,7 +168,8 @@ class Change:
     """One thing that a later revision did to what a signature covers.
 
     `what` says what it touches (words: `signing/changes.py`), `kind` what that means by itself: `long_term`, `note`,
-    `expected`, `unseen`, `seen`, `addition`, `forbidden`; in a report it is the effect on the signature at hand.
+    `expected`, `unseen`, `seen`, `addition`, `unshown`, `taken`, `forbidden`; in a report it is the effect on the
+    signature at hand.
     `page` counts from 0.
     """
 

@@ -300,8 +300,10 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
         return
     if one.disagree:
         yield Finding("algorithms-disagree", "warning")
+    if one.untimely:
+        yield Finding("time-stamp-out-of-time", "warning")
     if one.kind == "timestamp":
-        if not one.passed and one.intact:
+        if not one.passed and one.intact and not one.untimely:
             yield Finding("timestamp-untrusted", "warning")
         return
     if not one.passed and not one.failed:

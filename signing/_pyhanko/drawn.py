@@ -9,110 +9,260 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-_TEXT = re.compile(rb"\((?:\\.|[^\\()])*\)|<[0-9A-Fa-f\s]*>|/[^\s/<>\[\]()]+|\b(?:Tf|Tj|TJ)\b|['\"]")
+_TOKEN = re.compile(rb"%[^\r\n]*|<<|>>|<[0-9A-Fa-f\s]*>|/[^\s()<>\[\]{}/%]*|[^\s()<>\[\]{}/%]+|[()<>\[\]{}]")
+_IN_STRING = re.compile(rb"\\.|[()]", re.DOTALL)
 _MAPPED = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(<[0-9A-Fa-f]+>|\[[^\]]*\])?")
-_PICTURE = re.compile(rb"(?:^|\s)(?:Do|BI|sh)(?=\s|$)")
+_PICTURES = frozenset({b"Do", b"BI", b"sh"})
+_CURVES = frozenset({b"c", b"v", b"y"})
+"""What letters can be drawn with beside text; frames and lines of a field need none of it."""
+_SHOWS = frozenset({b"Tj", b"TJ", b"'", b'"'})
+_NO_LETTERS = frozenset({"/Symbol", "/ZapfDingbats"})
+_UNREADABLE = (zlib.error, PdfError, ArithmeticError, RuntimeError, LookupError, TypeError, AttributeError, ValueError)
+_COMBO = 1 << 17
 _MOST_CODES = 200_000
 """Codes that a font may map; no honest one has more than Unicode's first plane, but a range of four bytes could."""
-_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b"", b"\r": b"", b"\r\n": b""}
 
 
-def differing_fields(reader: PdfFileReader, names: Iterable[str] | None = None) -> list[str]:
-    """The text fields among `names`, or of all, whose appearance draws words that their value does not have."""
-    wanted, found = None if names is None else set(names), []
-    if wanted is not None and not wanted:
+def differing_fields(reader: PdfFileReader) -> list[str]:
+    """The text fields whose appearance draws words that their value does not have, as far as that can be read."""
+    return list(dict.fromkeys(name for name, field in _fields(reader) if _differs(field)))
+
+
+def wrongly_filled(reader: PdfFileReader, names: Iterable[str]) -> list[str]:
+    """Those of the fields `names`, filled after a signature, of which it cannot be read that they show their value:
+    its words, in their order, no number of it cut. Who fills a field chooses its font too, so doubt counts.
+    """
+    wanted, met, wrong = set(names), set[str](), dict[str, None]()
+    if not wanted:
         return []
     try:
-        fields = list(_fields(reader.root["/AcroForm"]["/Fields"], ""))
-    except (KeyError, TypeError, AttributeError):
-        return []
-    for name, field in fields:
-        if (wanted is None or name in wanted) and _differs(field):
-            found.append(name)
-    return found
+        for name, field in (*_fields(reader), *_widgets(reader)):
+            if name in wanted:
+                met.add(name)
+                if _differs(field, doubt=True):
+                    wrong[name] = None
+    except _UNREADABLE:
+        return sorted(wanted)
+    return [*wrong, *sorted(wanted - met)]
 
 
-def _fields(level: Any, above: str, depth: int = 0) -> Iterable[tuple[str, Any]]:
+def _entry(value: Any, key: str, absent: Any = None) -> Any:
+    """An entry, references followed; `get` of these dictionaries does not follow them."""
+    found = value[key] if key in value else absent  # noqa: SIM401
+    return absent if isinstance(found, generic.NullObject) else found
+
+
+def _fields(reader: Any) -> Iterable[tuple[str, Any]]:
+    """The fields of the form, each with its full name."""
+    try:
+        listed = reader.root["/AcroForm"]["/Fields"]
+    except (LookupError, TypeError, AttributeError):
+        return
+    yield from _below(listed, "")
+
+
+def _below(level: Any, above: str, depth: int = 0) -> Iterable[tuple[str, Any]]:
     if depth > 20:
         return
     for ref in level:
         field = ref.get_object()
         if not isinstance(field, generic.DictionaryObject):
             continue
-        own = str(field.get("/T", ""))
+        own = str(_entry(field, "/T", ""))
         name = f"{above}.{own}" if above and own else own or above
         if "/Kids" in field:
-            yield from _fields(field["/Kids"], name, depth + 1)
+            yield from _below(field["/Kids"], name, depth + 1)
         yield name, field
 
 
-def _differs(field: Any) -> bool:
-    """Words that are drawn and are no part of the value. What cannot be decoded is left to the pictures, but a look
-    that cannot even be unpacked is none that an honest program wrote: readers may show anything.
+def _widgets(reader: Any) -> Iterable[tuple[str, Any]]:
+    """What the pages show of fields, also where no form lists it."""
+    waiting, seen = [reader.root.raw_get("/Pages")], set[tuple[int, int]]()
+    while waiting:
+        ref = waiting.pop()
+        node = ref.get_object()
+        if not isinstance(ref, generic.IndirectObject) or not isinstance(node, generic.DictionaryObject):
+            continue
+        if (ref.idnum, ref.generation) in seen:
+            continue
+        seen.add((ref.idnum, ref.generation))
+        waiting.extend(_entry(node, "/Kids", ()))
+        for ref in _entry(node, "/Annots", ()):
+            widget = ref.get_object()
+            if isinstance(widget, generic.DictionaryObject) and (
+                "/FT" in widget or _entry(widget, "/Subtype") == "/Widget"
+            ):
+                yield ".".join(str(one["/T"]) for one in reversed(_line(widget)) if "/T" in one), widget
+
+
+def _line(field: Any) -> list[Any]:
+    """A field and those above it."""
+    line: list[Any] = []
+    while isinstance(field, generic.DictionaryObject) and len(line) < 20:
+        line.append(field)
+        field = _entry(field, "/Parent")
+    return line
+
+
+def _said(field: Any, key: str, absent: Any = None) -> Any:
+    """An entry of a field that it may have from above."""
+    return next((_entry(one, key, absent) for one in _line(field) if key in one), absent)
+
+
+def _differs(field: Any, *, doubt: bool = False) -> bool:
+    """Words that are drawn and are no part of the value; with `doubt` also what cannot be decoded, and numbers that are
+    cut. A look that cannot even be unpacked is none that an honest program wrote: readers may show anything.
     """
     try:
-        if field.get("/FT", "/Tx") != "/Tx":
+        if _said(field, "/FT", "/Tx") not in ("/Tx", "/Ch") or "/N" not in _entry(field, "/AP", {}):
             return False
-        value = str(field.get("/V", ""))
-        appearance = field["/AP"]["/N"]
-        if _PICTURE.search(appearance.data):
-            return True  # what a picture shows, no value says
-        drawn = _drawn(appearance)
-    except (zlib.error, PdfError, OverflowError):
+        if not doubt and _said(field, "/FT", "/Tx") == "/Ch":
+            return False
+        plain = "".join(_values(field).split())
+        drawn = _drawn(field["/AP"]["/N"], doubt=doubt)
+    except (zlib.error, PdfError, ArithmeticError, NotImplementedError):
         return True
-    except (LookupError, TypeError, AttributeError, ValueError):
-        return False
+    except _UNREADABLE:
+        return doubt
     if drawn is None:
-        return False
-    plain = "".join(value.split())
-    return any("".join(word.split()) not in plain for word in drawn)
+        return True  # what a picture shows, no value says
+    words = ["".join(word.split()) for word in drawn]
+    return not _made_of(words, plain) if doubt else any(word not in plain for word in words)
 
 
-def _drawn(appearance: Any) -> list[str] | None:
-    """The strings that an appearance shows, in order; None when a font cannot be read."""
-    fonts = appearance.get("/Resources", {}).get("/Font", {})
+def _values(field: Any) -> str:
+    """What a field says; of a choice, how its options are called."""
+    value = _said(field, "/V", "")
+    values = [str(one) for one in value] if isinstance(value, generic.ArrayObject) else [str(value)]
+    if _said(field, "/FT") == "/Ch":
+        options = [one for one in _said(field, "/Opt", ()) if isinstance(one, generic.ArrayObject) and len(one) > 1]
+        called = {str(one[0]): str(one[1]) for one in options}
+        several = not int(_said(field, "/Ff", 0)) & _COMBO
+        shown = [str(one) for one in _said(field, "/Opt", ()) if not isinstance(one, generic.ArrayObject)]
+        values = [*shown, *called.values()] if several else [called.get(one, one) for one in values]
+    return " ".join(values)
+
+
+def _made_of(words: list[str], value: str) -> bool:
+    """Whether the words stand in the value in their order, and no number in it is shown in part."""
+
+    def cut(at: int) -> bool:
+        return 0 < at < len(value) and value[at - 1].isdigit() and value[at].isdigit()
+
+    ends = {0}
+    for word in words:
+        free = min((end for end in ends if not cut(end)), default=len(value) + 1)
+        found, at = set[int](), value.find(word, min(ends))
+        while at >= 0:
+            if at in ends or (at >= free and not cut(at)):
+                found.add(at + len(word))
+            at = value.find(word, at + 1)
+        if not found:
+            return False
+        ends = found
+    return any(not cut(end) for end in ends)
+
+
+def _drawn(appearance: Any, *, doubt: bool) -> list[str] | None:
+    """The strings that an appearance shows, in order; None when it shows pictures.
+
+    With `doubt`, curves, patterns and fonts that hide in a graphics state are pictures too.
+    """
+    resources = _entry(appearance, "/Resources", {})
+    fonts = _entry(resources, "/Font", {})
+    states = _entry(resources, "/ExtGState", {})
+    if doubt and (_entry(resources, "/Pattern") or any("/Font" in states[name] for name in states)):
+        return None
     words: list[str] = []
     font: Any = None
     strings: list[bytes] = []
     name = b""
-    for token in _TEXT.findall(appearance.data):
-        if token.startswith(b"/"):
+    for token in _tokens(appearance.data):
+        if token in _PICTURES or (doubt and token in _CURVES):
+            return None
+        if token[:1] == b"/":
             name = token
         elif token == b"Tf":
-            font = fonts.get(name.decode("latin-1"))
-        elif token[:1] in (b"(", b"<"):
+            font = _entry(fonts, name.decode("latin-1"))
+        elif token[:1] == b"(" or (token[:1] == b"<" and token != b"<<"):
             strings.append(_bytes(token))
-        else:
-            shown = "".join(_decoded(one, font) for one in strings) if font is not None else None
-            if shown is None:
-                return None
+        elif token in _SHOWS:
+            if font is None and strings:
+                raise ValueError("text without a font")
+            shown = "".join(_decoded(one, font, doubt=doubt) for one in strings)
             if shown.strip():
                 words.append(shown)
             strings = []
     return words
 
 
+def _tokens(content: bytes) -> Iterable[bytes]:
+    """The words of a content stream; strings whole, comments left out."""
+    at = 0
+    while (found := _TOKEN.search(content, at)) is not None:
+        at = found.end()
+        if found[0] == b"(":
+            at = _end_of_string(content, at)
+            yield content[found.start() : at]
+        elif found[0][:1] != b"%":
+            yield found[0]
+
+
+def _end_of_string(content: bytes, at: int) -> int:
+    """Where the literal string ends that has begun before `at`: brackets in it are balanced."""
+    open_ = 1
+    while open_ and (found := _IN_STRING.search(content, at)) is not None:
+        at = found.end()
+        open_ += {b"(": 1, b")": -1}.get(found[0], 0)
+    return at if not open_ else len(content)
+
+
 def _bytes(token: bytes) -> bytes:
     if token.startswith(b"<"):
         digits = b"".join(token[1:-1].split())
         return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
-    return re.sub(rb"\\(\d{1,3}|.)", _unescaped, token[1:-1], flags=re.DOTALL)
+    return re.sub(rb"\\([0-7]{1,3}|\r\n|.)", _unescaped, token[1:-1], flags=re.DOTALL)
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     sign = match.group(1)
-    return bytes([int(sign, 8) & 255]) if sign.isdigit() else _ESCAPES.get(sign, sign)
+    return bytes([int(sign, 8) & 255]) if sign[:1] in b"01234567" else _ESCAPES.get(sign, sign)
 
 
-def _decoded(data: bytes, font: Any) -> str:
+def _decoded(data: bytes, font: Any, *, doubt: bool) -> str:
     font = font.get_object()
+    kind = str(_entry(font, "/Subtype"))
+    if doubt and (kind == "/Type3" or str(_entry(font, "/BaseFont")) in _NO_LETTERS):
+        raise ValueError("a font that draws what it likes")
+    if doubt and kind == "/Type0" and not font["/DescendantFonts"][0]["/FontDescriptor"]:
+        raise ValueError("a font without letters")
+    if kind != "/Type0" and (named := _named_codes(font)):
+        return "".join(named.get(code, bytes([code]).decode("cp1252", "replace")) for code in data)
     if "/ToUnicode" in font:
         table, width = _unicode(font["/ToUnicode"].data)
         codes = [data[n : n + width] for n in range(0, len(data), width)]
-        return "".join(table.get(code, "") for code in codes)
-    if str(font.get("/Subtype")) == "/Type0":
+        return "".join(table.get(code, "�" if doubt else "") for code in codes)
+    if kind == "/Type0":
         raise ValueError("a font without a way back to text")
     return data.decode("cp1252", "replace")
+
+
+def _named_codes(font: Any) -> dict[int, str]:
+    """What the codes mean that a simple font gives other letters by name: what it draws, whatever else it says."""
+    from fontTools import agl  # type: ignore[import-untyped] # only few fonts name their letters
+
+    encoding = _entry(font, "/Encoding")
+    if not isinstance(encoding, generic.DictionaryObject):
+        return {}
+    named, code = {}, 0
+    for one in _entry(encoding, "/Differences", ()):
+        if isinstance(one, generic.NameObject):
+            named[code] = agl.toUnicode(str(one)[1:])
+            code += 1
+        else:
+            code = int(one)
+    return named
 
 
 def _unicode(cmap: bytes) -> tuple[dict[bytes, str], int]:

@@ -60,7 +60,7 @@ from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from keys.algorithms import DOCUMENT_USES, digest_good, key_good
 from keys.certificates import KEPT, KEPT_LISTS, issued_by, signed_list, verifies_with
 from keys.model import RevocationData, TrustMaterial
-from signing._pyhanko.drawn import differing_fields
+from signing._pyhanko.drawn import differing_fields, wrongly_filled
 from signing._pyhanko.mending import Reader, clock_at, keys_said_twice
 from signing._pyhanko.places import unlisted_objects
 from signing._pyhanko.revisions import Revisions
@@ -74,7 +74,8 @@ LIMITS = DecodeLimits(
     document_budget=DocumentDecodeBudget(base_allowance=128 << 20, max_ratio=20),
 )
 BROKEN = (
-    ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RecursionError, PdfError, zlib.error,
+    ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, ArithmeticError, RuntimeError,
+    PdfError, zlib.error,
 )  # fmt: skip
 CANNOT_BE_READ = "cannot be read"
 NEAR = 16
@@ -119,6 +120,8 @@ class Judged:
     """Where the signature dictionary begins in the file, None when it is no plain object of its own."""
     future: bool = False
     """A time stamp tells a moment after that of the judgement."""
+    untimely: bool = False
+    """A time stamp tells a moment at which its authority's certificate was not valid, so it proves none."""
     unordered: bool = False
     """The signed attributes are not in the order of DER."""
     disagree: bool = False
@@ -148,7 +151,7 @@ class Seen:
     """A PDF as pyHanko reads it."""
 
     judged: list[Judged]
-    pages: int
+    pages: int | None
     values: dict[str, str]
     revisions: int
     proof: bool = False
@@ -209,7 +212,7 @@ def look(
         if reader.encrypted:
             raise PdfEncrypted
         fields = _fields(reader)
-        pages = int(reader.root["/Pages"]["/Count"])
+        pages = _pages_said(reader)
         values = _text_values(reader, names)
         revisions = Revisions(reader)
     except PdfEncrypted:
@@ -244,6 +247,12 @@ def _fields(reader: PdfFileReader) -> list[tuple[str, Any]]:
     return [(name, ref.get_object()) for name, _, ref in filled]
 
 
+def _pages_said(reader: PdfFileReader) -> int | None:
+    """How many pages the file says it has; None when it cannot have so many, or says a number below nothing."""
+    count = int(reader.root["/Pages"]["/Count"])
+    return count if 0 <= count <= len(reader.stream.getvalue()) else None
+
+
 def _follow(
     reader: PdfFileReader, revisions: Revisions, opened: list[tuple[Judged, EmbeddedPdfSignature]], pdf: bytes
 ) -> None:
@@ -256,7 +265,7 @@ def _follow(
         for found, _ in opened:
             changes = revisions.changes(found.revision)
             filled = {change.field: change for change in changes if change.what == "field-filled" and change.field}
-            wrong = differing_fields(reader, filled)
+            wrong = wrongly_filled(reader, filled)
             found.changes = (*changes, *(replace(filled[n], what="value-picture-differ", kind="seen") for n in wrong))
     except OverflowError as error:
         raise PdfTooComplex(what="objects") from error
@@ -454,6 +463,8 @@ async def _run_process(
     if found.kind == "timestamp":
         status = await _timestamp_status(embedded, rules, trust)
         found.intact, found.correct, found.passed, told = status
+        found.untimely = told is not None and not _valid_at(embedded.signer_cert, told)
+        found.passed = found.passed and not found.untimely
         found.proven_at = told if found.passed else None  # a stamp that does not hold proves no moment
         return
     result: AdESBasicValidationResult[Any]
@@ -475,7 +486,8 @@ async def _run_process(
     best = getattr(result, "best_signature_time", None)
     # where no time stamp held, the process tells the moment of the judgement instead
     found.future = any(_token_time(token) > at for token in _stamps(embedded))
-    found.proven_at = best if found.has_timestamp and best is not None and best < at else None
+    found.untimely = any(_untimely(token) for token in _stamps(embedded))
+    found.proven_at = best if found.has_timestamp and best is not None and best < at and not found.untimely else None
     issuers = [one for one in (*known.known_certs, *_anchors(trust)) if one.subject == embedded.signer_cert.issuer]
     found.revoked_at, found.revocation_known = _revoked_at(embedded.signer_cert, known, issuers)
     found.beside = (*found.beside, *(one.dump() for one in known.known_certs))
@@ -665,6 +677,15 @@ def _stamps(embedded: EmbeddedPdfSignature) -> list[cms.ContentInfo]:
 def _token_time(token: cms.ContentInfo) -> datetime:
     moment: datetime = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
     return moment
+
+
+def _untimely(token: cms.ContentInfo) -> bool:
+    certificate = _signer_of(token["content"])
+    return certificate is not None and not _valid_at(certificate, _token_time(token))
+
+
+def _valid_at(certificate: x509.Certificate, moment: datetime) -> bool:
+    return bool(certificate.not_valid_before <= moment <= certificate.not_valid_after)
 
 
 def _leaf_of_token(token: cms.ContentInfo) -> list[bytes]:

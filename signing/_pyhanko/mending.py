@@ -2,10 +2,10 @@
 
 Importing this module does it, once, for this process. It is needed for what the room promises: a report that is the
 same for the same inputs (pyHanko asks the machine's clock in four places of the past validation), and an answer in
-time (it reads words and /Contents one character at a time, and an object stream anew for each object in it). It also
-keeps the first of two equal keys of a dictionary, where other readers keep the last: what it says of that is heard
-here. Names in certificates are compared by their bytes before they are prepared letter by letter, which took half of a
-check.
+time (it reads words and /Contents one character at a time, an object stream anew for each object in it, and makes up
+entries of a cross-reference stream as long as /Index asks for them). It also keeps the first of two equal keys of a
+dictionary, where other readers keep the last: what it says of that is heard here. Names in certificates are compared by
+their bytes before they are prepared letter by letter, which took half of a check.
 """
 
 import binascii
@@ -20,7 +20,7 @@ from typing import Any
 
 from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, xref
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -30,6 +30,8 @@ from pyhanko_certvalidator.ltv import ades_past, poe, types
 
 _COMPARED: dict[tuple[bytes, bytes], bool] = {}
 MOST_COMPARED = 4096
+MOST_MADE_UP = 4096
+"""Entries that a cross-reference stream may lack: honest ones say a /Size that is one too large."""
 _TWICE: ContextVar[list[str] | None] = ContextVar("twice", default=None)
 _MOMENT: ContextVar[datetime | None] = ContextVar("moment", default=None)
 _BLANKS = bytes.maketrans(b"", b"")
@@ -194,11 +196,25 @@ def _read_reference(stream: Any, container_ref: Any) -> Any:
     return _words.IndirectObject(int(found[1]), int(found[2]), container_ref.get_pdf_handler())
 
 
+def _parse_xref_stream(section: Any, strict: bool = True) -> Iterator[Any]:
+    """The entries of a cross-reference stream; one that names more objects than it has bytes is no section at all.
+
+    What it does not hold pyHanko makes up, one entry after another: /Index may speak of thousands of millions.
+    """
+    most = MOST_MADE_UP
+    for n, entry in enumerate(_parse_xref_stream_as_it_was(section, strict=strict)):
+        if n == MOST_MADE_UP:
+            most += len(section.data)  # it was unpacked, within the limits, for the first entry
+        if n > most:
+            raise PdfReadError("a cross-reference stream names more objects than it holds")
+        yield entry
+
+
 class Reader(PdfFileReader):
     """pyHanko's reader; the head of each object stream is read once, and `/Encrypt null` is no encryption."""
 
     def __init__(self, stream: Any, **how: Any) -> None:
-        self._heads: dict[int, tuple[bytes, dict[int, int]]] = {}
+        self._heads: dict[int, tuple[bytes, dict[int, int], list[int]]] = {}
         super().__init__(stream, strict=False, **how)
 
     @property
@@ -209,10 +225,13 @@ class Reader(PdfFileReader):
             return None
         return None if isinstance(said, generic.NullObject) else super().encrypt_dict
 
-    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:  # noqa: ARG002
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         if stmnum not in self._heads:
             self._heads[stmnum] = self._head(stmnum)
-        data, places = self._heads[stmnum]
+        data, places, order = self._heads[stmnum]
+        heard = _TWICE.get()
+        if heard is not None and (order[idx : idx + 1] != [idnum] or order.count(idnum) > 1):
+            heard.append("some readers look for an object's number, others for its index, and find something else")
         if idnum not in places:
             return generic.NullObject()
         try:
@@ -222,7 +241,7 @@ class Reader(PdfFileReader):
         except (PdfStreamError, PdfReadError):
             return generic.NullObject()
 
-    def _head(self, stmnum: int) -> tuple[bytes, dict[int, int]]:
+    def _head(self, stmnum: int) -> tuple[bytes, dict[int, int], list[int]]:
         stream = generic.Reference(stmnum, 0, self).get_object()
         if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
             raise PdfReadError("not an object stream")
@@ -231,7 +250,7 @@ class Reader(PdfFileReader):
         places: dict[int, int] = {}
         for number, offset in zip(numbers[::2], numbers[1::2], strict=False):
             places.setdefault(number, first + offset)
-        return data, places
+        return data, places, numbers[::2]
 
 
 for _module in (ades, context, ades_past, poe, types):
@@ -246,6 +265,8 @@ _words.read_until_delimiter = read_until_delimiter
 _words.read_non_whitespace = read_non_whitespace
 _words._decode_name = _decode_name
 _words.IndirectObject.read_from_stream = staticmethod(_read_reference)
+_parse_xref_stream_as_it_was = xref.parse_xref_stream
+xref.parse_xref_stream = _parse_xref_stream  # type: ignore[assignment]
 _name_equal_as_it_was = x509.Name.__eq__
 x509.Name.__eq__ = _same_name
 x509.Name.__ne__ = _other_name

@@ -48,6 +48,11 @@ _BACKWARDS = frozenset({"/Parent", "/P", "/Pg", "/Obj", "/Prev", "/IRT", "/Popup
 _LINKED = frozenset({"structure", "aside", "names", "action", "annotation-part", "field-part", "catalog", "layers"})
 _FILLED = frozenset({"/V", "/AP", "/AS", "/DA", "/M", "/MK", "/DV", "/RV", "/I", "/TI", "/Q", "/DS"})
 _SIGNED = _FILLED | {"/F", "/Ff", "/SV", "/Lock", "/NM", "/P", "/Contents"}
+_FIELD_KEYS = frozenset({
+    "/Ff", "/F", "/MaxLen", "/Opt", "/TU", "/TM", "/P", "/NM", "/StructParent", "/Type", "/Rect", "/T", "/FT",
+    "/Subtype", "/AA", "/Kids", "/Parent",
+})  # fmt: skip
+"""Keys of a plain field that are judged one by one, or that show nothing."""
 _FORM_HARMLESS = frozenset({"/SigFlags", "/CO"})
 _OWN_WORDS = frozenset({"dss", "metadata", "signature"})
 """Where a key said twice changes nothing that is shown; for signatures the guard asks about the keys that matter."""
@@ -203,13 +208,15 @@ class Revisions:
         return place is not None and self._place(ref, place, n) in self._twice
 
     def entries_twice(self, n: int) -> bool:
-        """Whether the classic cross-reference table of a revision names one object twice."""
+        """Whether the classic cross-reference table of a revision names one object twice, or can be read as if."""
         data = self._reader.stream.getvalue()
         start = self._reader.xrefs.get_startxref_for_revision(n)
         begin = data.find(b"xref", max(start - 4, 0), start + 64)
         if begin < 0:
             return False
         words = data[begin + 4 : data.find(b"trailer", begin)].split()
+        if words[:1] == [b"1"] and words[3:5] == [b"65535", b"f"]:
+            return True  # some readers count such a table from 0
         seen: set[int] = set()
         while len(words) >= 2 and words[0].isdigit() and words[1].isdigit():
             first, count = int(words[0]), int(words[1])
@@ -542,12 +549,29 @@ class _Judge:
         for one in gone:
             value = self._at_old(one)
             if value is not None:
-                widget = isinstance(value, generic.DictionaryObject) and self._r.is_widget(value, self._n)
-                self._say(
-                    "field-removed" if widget else "annotation-removed", "forbidden" if widget else "addition", use
-                )
+                self._removed(use, value)
         for one in fresh:
             self._new_annotation(use, one)
+        stayed = [one for one in before if any(_same(one, other) for other in after)]
+        if not _in_order(stayed, after):
+            self._say("annotation-changed", "addition", use)  # what lay under another may now lie over it
+
+    def _removed(self, use: _Use, value: Any, *, listed: bool = False) -> None:
+        """An annotation or a field is gone. One that nobody signs in may go where the document's rules leave that open:
+        a field where nobody certified it, a widget also where annotations may be deleted (P=3). It is always listed.
+        """
+        if listed or (isinstance(value, generic.DictionaryObject) and self._r.is_widget(value, self._n)):
+            name = self._r.full_name(value, self._n)
+            kind = "forbidden" if self._signs(value) else "taken" if listed else "unshown"
+            self._say("field-removed", kind, use, name)
+        else:
+            self._say("annotation-removed", "addition", use)
+
+    def _signs(self, value: Any, depth: int = 20) -> bool:
+        """Whether a field, or one below it, is a signature's, or cannot be read."""
+        if not isinstance(value, generic.DictionaryObject) or depth == 0 or self._r.is_signature(value, self._n):
+            return True
+        return any(self._signs(self._at_old(one), depth - 1) for one in _items(self._r.get(value, "/Kids", self._n)))
 
     def _new_annotation(self, use: _Use, one: Any) -> None:
         value = self._at_new(one)
@@ -564,8 +588,9 @@ class _Judge:
         elif self._r.is_widget(value, self._n + 1):
             self._new_field(_Use("annotation", use.page, self._r.full_name(value, self._n + 1)), one, value)
         else:
-            # a note's window is drawn by the reader itself, unless it brings a picture
-            drawn = self._subtype(value) != "/Popup" or "/AP" in value
+            # a note's window is drawn by the reader itself when somebody opens it, unless it brings a picture
+            opened = "/AP" in value or bool(self._r.get(value, "/Open", self._n + 1))
+            drawn = self._subtype(value) != "/Popup" or opened
             self._say("annotation-added", "addition" if drawn else "unseen", use, self._subtype(value))
 
     def _new_field(self, use: _Use, one: Any, value: Any) -> None:
@@ -598,8 +623,7 @@ class _Judge:
 
     def _annotation(self, use: _Use, old: Any, new: Any) -> None:
         if _absent(new):
-            widget = isinstance(old, generic.DictionaryObject) and self._r.is_widget(old, self._n)
-            self._say("field-removed" if widget else "annotation-removed", "forbidden" if widget else "addition", use)
+            self._removed(use, old)
         elif _absent(old):
             self._say("annotation-added", "addition", use)
         elif self._r.is_widget(old, self._n):
@@ -637,7 +661,7 @@ class _Judge:
         before, after = _items(old), _items(new)
         for one in before:
             if not any(_same(one, other) for other in after) and self._at_old(one) is not None:
-                self._say("field-removed", "forbidden", use, self._r.full_name(self._at_old(one), self._n))
+                self._removed(use, self._at_old(one), listed=True)
         for one in after:
             if any(_same(one, other) for other in before):
                 continue
@@ -654,7 +678,7 @@ class _Judge:
 
     def _field(self, use: _Use, old: Any, new: Any) -> None:
         if _absent(new):
-            self._say("field-removed", "forbidden", use, use.field)
+            self._removed(use, old, listed=True)
             return
         if _absent(old):
             self._say("field-added", "addition", use, use.field)
@@ -686,9 +710,8 @@ class _Judge:
             self._say("signature-field-drawn", "addition", use, use.field)  # it looks signed and is not
         if self._r.inherited(new, "/V", self._n + 1) is not None:
             stamp = self._timestamp(new)
-            self._say(
-                "timestamp-added" if stamp else "field-signed", "long_term" if stamp else "expected", use, use.field
-            )
+            quiet = "seen" if self._seen(new) and "/AP" in keys else "long_term"  # nobody asked for a stamp's picture
+            self._say("timestamp-added" if stamp else "field-signed", quiet if stamp else "expected", use, use.field)
 
     def _plain_field(self, use: _Use, old: Any, new: Any, keys: set[str]) -> None:
         if "/Rect" in keys and not _close(self._box(old, self._n), self._box(new, self._n + 1)):
@@ -701,6 +724,10 @@ class _Judge:
             self._say("form", "addition", use, use.field)
         if "/F" in keys and self._seen(new) and not self._seen(old, self._n):
             self._say("field-shown", "addition", use, use.field)
+        if "/AP" in keys and self._button(use):
+            self._say("value-picture-differ", "seen", use, use.field)
+        if other := keys - _FILLED - _FIELD_KEYS:
+            self._say("form", "addition", use, ", ".join(sorted(other)))  # where it leads, its frame, its layer
         if keys & (_FILLED | {"/Ff", "/F", "/MaxLen", "/Opt", "/TU"}):
             self._filled(use)
 
@@ -711,9 +738,16 @@ class _Judge:
         elif use.field is not None and self._signed(use.field):
             self._say("signed-appearance", "forbidden", use, use.field)
         elif use.field is not None:
+            if use.kind == "appearance" and self._button(use):
+                self._say("value-picture-differ", "seen", use, use.field)
             self._filled(use)
         else:
             self._say("annotation-changed", "addition", use)
+
+    def _button(self, use: _Use) -> bool:
+        """Whether a field is a button or a box to tick: it is filled by choosing one of its looks, not by a new one."""
+        values = [self._r.at(ref, self._n) for ref in self._graph.fields.get(use.field or "", ())]
+        return any(self._r.inherited(value, "/FT", self._n) == "/Btn" for value in values)
 
     def _picture(self, value: Any) -> bool:
         """Whether an object is an appearance itself, or the list of its states."""
@@ -831,6 +865,12 @@ def _items(value: Any) -> list[Any]:
 
 def _absent(value: Any) -> bool:
     return value is None or isinstance(value, generic.NullObject)
+
+
+def _in_order(some: list[Any], all_: list[Any]) -> bool:
+    """Whether the values of one list stand in the other in the same order."""
+    rest = iter(all_)
+    return all(any(_same(one, other) for other in rest) for one in some)
 
 
 def _says(value: Any) -> bool:

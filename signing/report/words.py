@@ -185,6 +185,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "Dấu thời gian ghi một thời điểm sau lúc kiểm tra.",
         "The time stamp tells a moment after that of the check.",
     ),
+    "time-stamp-out-of-time": (
+        "Dấu thời gian ghi một thời điểm mà chứng thư của nơi cấp dấu không có hiệu lực, nên không chứng minh được gì.",
+        "The time stamp tells a moment at which its authority's certificate was not valid, so it proves no moment.",
+    ),
     "later-part-unreadable": (
         "Phần được thêm vào sau chữ ký không đọc được.",
         "The part that was added after the signature cannot be read.",

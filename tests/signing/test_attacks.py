@@ -139,6 +139,7 @@ BASES: dict[str, Callable[[World], bytes]] = {
     "set": lambda w: w.sign(make.letter(make.SHADOW_SET)),
     "shown": lambda w: w.sign(make.letter(make.SHADOW_FIELD)),
     "off-page": lambda w: w.sign(make.letter(make.SHADOW_OFF_PAGE)),
+    "boxes-p2": lambda w: w.sign(make.letter(make.BOXES), permission=2),
     "own": lambda w: w.steps()["stamped"],
 }
 
@@ -201,6 +202,12 @@ ROWS = [
     Row("cr-line-ends", make.with_cr_line_ends, f"{SIGNED} sealed", HONEST),
     Row("new-metadata", make.with_new_metadata, "approval p2 p3 sealed", HONEST, "metadata"),
     Row("new-metadata-although-nothing-may", make.with_new_metadata, "p1", REPORT, "metadata"),
+    Row("filled-letter-by-letter", make.filled_letter_by_letter, "p2", HONEST, "field-filled"),
+    Row("filled-where-the-rest-is-printed", make.filled_where_the_rest_is_printed, "p2", HONEST, "field-filled"),
+    Row("filled-with-named-letters", make.filled_with_named_letters, "p2", HONEST, "field-filled"),
+    Row("box-ticked", make.box_ticked, "boxes-p2", HONEST, "field-filled"),
+    Row("choice-made", make.choice_made, "boxes-p2", HONEST, "field-filled"),
+    Row("field-above-its-widget-filled", make.field_above_its_widget_filled, "boxes-p2", HONEST, "field-filled"),
     # -- the signature object --
     Row("forged-contents-empty", make.contents_saying(b"<>"), "approval p2", ATTACK),
     Row("forged-contents-zero", make.contents_saying(b"<00>"), "approval p2", ATTACK),
@@ -273,6 +280,7 @@ ROWS = [
     Row("entry-said-twice-false-first", make.entry_said_twice(True), f"{SIGNED} sealed", ATTACK),
     Row("stream-entry-said-twice", make.entry_said_twice_in_a_stream(False), f"{SIGNED} sealed", ATTACK),
     Row("stream-entry-said-twice-false-first", make.entry_said_twice_in_a_stream(True), f"{SIGNED} sealed", ATTACK),
+    Row("container-holds-a-number-twice", make.container_holds_a_number_twice, f"{SIGNED} sealed", ATTACK),
     Row("layer-hidden", make.layer_hidden, SIGNED, MODIFIED, "layers"),
     Row("xfa-added", make.xfa_added, SIGNED, MODIFIED, "action"),
     Row("script-on-opening", make.opens_a_script, SIGNED, MODIFIED, "action"),
@@ -322,6 +330,20 @@ ROWS = [
         "value-picture-differ"),
     Row("shown-without-a-value", make.shown_without_a_value, "p2 p3", REPORT),
     Row("filled-showing-a-picture", make.filled_showing_a_picture, "p2 p3", REPORT),
+    *(Row(attack.replace("_", "-"), getattr(make, attack), "p2", REPORT, "value-picture-differ") for attack in (
+        "filled_with_letters_named_otherwise", "filled_with_letters_of_its_own", "filled_in_symbols",
+        "filled_without_a_font", "filled_with_a_font_in_a_state", "filled_within_brackets", "filled_in_part",
+        "filled_in_disorder", "filled_with_curves", "filled_with_a_pattern", "filled_with_a_picture_before_a_comment",
+        "filled_with_states")),
+    *(Row(attack.replace("_", "-"), getattr(make, attack), "boxes-p2", REPORT, "value-picture-differ") for attack in (
+        "box_redrawn", "button_repictured", "choice_shown_otherwise", "unlisted_widget_redrawn")),
+    Row("field-leads-elsewhere", make.field_leads_elsewhere, "p2 p3", REPORT, "form"),
+    Row("field-framed", make.field_framed, "p2 p3", REPORT, "form"),
+    Row("field-in-a-layer", make.field_in_a_layer, "p2 p3", REPORT, "form"),
+    Row("notes-reordered", make.notes_reordered, "boxes-p2", REPORT, "annotation-changed"),
+    Row("note-opened", make.note_opened, SIGNED, REPORT, "annotation-added"),
+    Row("field-taken-away", make.field_taken_away, f"{SIGNED} filled", MODIFIED, "field-removed"),
+    Row("widget-taken-away", make.widget_taken_away, f"{SIGNED} filled", MODIFIED, "field-removed"),
     Row("field-only-printed", make.field_only_printed, f"{SIGNED} sealed", REPORT, "signature-field-added"),
     Row("seal-pictured", make.seal_pictured, SIGNED, MODIFIED),
     Row("hidden-field-shown-later", make.hidden_field_shown_later, f"{SIGNED} sealed", MODIFIED),
@@ -509,6 +531,16 @@ def stamped_by(**words: object) -> Callable[[World], Callable[[bytes], bytes]]:
     return authority
 
 
+def stamped_too_early(w: World) -> Callable[[bytes], bytes]:
+    """A trusted authority whose certificate begins after the moment that it tells."""
+    return stamped_by(begin=w.now + MINUTE / 2)(w)
+
+
+def stamp_in_the_seals_field(look: bytes) -> Callable[[World], bytes]:
+    """Whoever can ask for a time stamp puts one into the seal's field, with a picture."""
+    return lambda w: made.time_stamped(w.base("p2"), w.token, w.now, b"ConDau", new=None, look=look)
+
+
 def timed_by(token: Callable[[World], Callable[[bytes], bytes]]) -> Callable[[World], bytes]:
     return lambda w: w.sign(make.letter(), cms_words={"token": token(w)})
 
@@ -649,6 +681,12 @@ MADE = [
     Made("document-stamp-by-an-impostor", lambda w: w.time_stamp(w.base("p2"), stamped_by(stranger=True)(w)), PARTIAL),
     Made("document-stamps-swapped", stamps_swapped, PARTIAL),
     Made("document-stamp-shown-twice", stamp_shown_twice, PARTIAL),
+    Made("document-stamp-pictured-as-a-seal", stamp_in_the_seals_field(make.COVER), PARTIAL, "timestamp-added"),
+    Made("document-stamp-before-its-authority", lambda w: w.time_stamp(w.base("p2"), stamped_too_early(w)), PARTIAL,
+         "time-stamp-out-of-time"),
+    Made("time-stamp-before-its-authority", timed_by(stamped_too_early), INDET, "time-stamp-out-of-time"),
+    Made("field-taken-away-then-sealed", lambda w: w.put_seal(make.field_taken_away(w.base("approval"))), PARTIAL,
+         "field-removed"),
     # -- further signatures --
     *(Made(f"sneaky-{base}", sneaky(base), MODIFIED) for base in ("approval", "p1", "p2", "p3", "sealed")),
     *(Made(f"sneaky-by-another-office-{base}", sneaky(base, "other_office"), MODIFIED)

@@ -22,6 +22,7 @@ from keys.model import RevocationData, TrustMaterial
 from signing.errors import NotAPdf, PdfTooComplex
 from signing.intake import MOST_CONTENTS, MOST_REVISIONS, MOST_SIGNATURES
 from signing.model import Report, Verdict
+from signing.report import report_json
 from signing.sandbox import Sandbox
 from signing.verify import verify_pdf
 from tests.fixtures.pilot import LEADER_NAME, OFFICE_CODE, OFFICE_NAME
@@ -162,6 +163,25 @@ def filters_upon_filters(pdf: bytes) -> bytes:
     return appended(pdf, {METADATA: make.stream(data, b"/Type/Metadata/Subtype/XML/Filter[%b]" % filters)})
 
 
+def proof_beyond_all_numbers(pdf: bytes) -> bytes:
+    """A stream of the long-term data says a length that no machine can count to."""
+    long = b"<</Length 9223372036854775808>>\nstream\nx\nendstream"
+    return appended(make.with_proof(pdf, b"0", kind=b"OCSPs"), {make.size_of(pdf) + 1: long})
+
+
+def proof_with_an_unknown_filter(pdf: bytes) -> bytes:
+    odd = make.stream(b"x", b"/Filter/Unheard")
+    return appended(make.with_proof(pdf, b"0", kind=b"OCSPs"), {make.size_of(pdf) + 1: odd})
+
+
+def pages_beyond_all_numbers(pdf: bytes) -> bytes:
+    return appended(pdf, {PAGES: make.changed(latest(pdf, PAGES), b"/Count 2", b"/Count 9223372036854775808")})
+
+
+def pages_below_nothing(pdf: bytes) -> bytes:
+    return appended(pdf, {PAGES: make.changed(latest(pdf, PAGES), b"/Count 2", b"/Count -2")})
+
+
 def section_for_a_thousand_million_objects(pdf: bytes) -> bytes:
     """A cross-reference stream of 60 bytes that says it names so many objects."""
     place, n = len(pdf), make.size_of(pdf)
@@ -203,14 +223,14 @@ CIRCLES: list[Hostile] = [
 ]  # fmt: skip
 BOMBS: list[Hostile] = [
     codes_of_a_font_without_end, font_without_letters, look_that_cannot_be_unpacked, filters_upon_filters,
-    table_for_a_thousand_million_objects, signatures_out_of_sight,
+    table_for_a_thousand_million_objects, section_for_a_thousand_million_objects, signatures_out_of_sight,
+]  # fmt: skip
+NUMBERS: list[Hostile] = [
+    proof_beyond_all_numbers, proof_with_an_unknown_filter, pages_beyond_all_numbers, pages_below_nothing,
 ]  # fmt: skip
 
 
-LONG: list = [pytest.param(section_for_a_thousand_million_objects, marks=pytest.mark.long)]  # type: ignore[type-arg]
-
-
-@pytest.mark.parametrize("hostile", [*CIRCLES, *BOMBS, *LONG], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("hostile", [*CIRCLES, *BOMBS, *NUMBERS], ids=lambda one: one.__name__)
 def test_a_hostile_file_is_answered_by_name_and_never_called_valid(
     hostile: Hostile, plain_signed: bytes, sandbox: Sandbox
 ) -> None:
@@ -218,6 +238,15 @@ def test_a_hostile_file_is_answered_by_name_and_never_called_valid(
     if isinstance(said, Report):
         assert said.verdict is not Verdict.VALID
         assert said.findings
+        assert report_json(said)
+
+
+def test_a_section_that_names_more_than_it_holds_does_not_hide_what_was_signed_before_it(
+    plain_signed: bytes, sandbox: Sandbox
+) -> None:
+    said = answer(sandbox, section_for_a_thousand_million_objects(plain_signed))
+    assert isinstance(said, Report)
+    assert [finding.code for finding in said.signatures[0].findings][:1] == ["later-part-unreadable"]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +285,8 @@ def test_what_the_fuzzer_found_is_answered_with_its_signatures(file: Path, sandb
     assert isinstance(said, Report)
     assert said.verdict is not Verdict.VALID
     assert said.signatures
+    if "filled-field" in file.stem:
+        assert "value-picture-differ" in {change.what for one in said.signatures for change in one.changes}
 
 
 # -- limits: what would cost too much is not begun --

@@ -322,8 +322,16 @@ def resigned(pdf: bytes, holder: Holder, *, n: int = -1, **words: object) -> byt
     return filled_in(pdf, cms_over(covered(pdf, n), holder, **words), n)  # type: ignore[arg-type]
 
 
-def time_stamped(pdf: bytes, token: Callable[[bytes], bytes], at: datetime, name: bytes) -> bytes:
-    """A document time stamp in a new field `name`."""
+def time_stamped(
+    pdf: bytes,
+    token: Callable[[bytes], bytes],
+    at: datetime,
+    name: bytes,
+    *,
+    new: bytes | None = b"0 0 0 0",
+    look: bytes = b"",
+) -> bytes:
+    """A document time stamp in a new field `name` in the box `new`, or in the field of that name."""
     kind = b"/Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161"
-    opened = open_signature(pdf, name=name, at=pdf_date(at), kind=kind, look=b"", new=b"0 0 0 0")
+    opened = open_signature(pdf, name=name, at=pdf_date(at), kind=kind, look=look, new=new)
     return filled_in(opened, token(covered(opened)))

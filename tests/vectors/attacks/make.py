@@ -843,6 +843,145 @@ SHADOW_OFF_PAGE = {
 }
 
 
+# a box to tick, a button with a picture, a choice, a field whose value stands above its widget, a widget that no form
+# lists, and two notes of which one lies over the other
+BOXES = {
+    FORM: changed(LETTER[FORM], b"12 0 R]", b"12 0 R 30 0 R 33 0 R 34 0 R 35 0 R]"),
+    PAGE: changed(LETTER[PAGE], b"/Annots[", b"/Annots[40 0 R 41 0 R 30 0 R 33 0 R 34 0 R 36 0 R 37 0 R "),
+    30: field(b"dong_y", b"Btn", b"60 460 80 480", b"/V/Off/AS/Off/AP<</N<</Off 32 0 R/Yes 31 0 R>>>>"),
+    31: drawing(b"BT /Helv 12 Tf 2 5 Td (x) Tj ET", 20, 20),
+    32: drawing(b"", 20, 20),
+    33: field(b"anh", b"Btn", b"60 430 200 450", b"/Ff 65536/AP<</N 38 0 R>>"),
+    34: field(b"loai", b"Ch", b"60 400 200 420", b"/Ff 131072/Opt[[(1)(Thuong)][(2)(Hoa toc)]]"),
+    35: b"<</FT/Tx/T(ghi_chu)/DA(/Helv 12 Tf 0 g)/Kids[36 0 R]>>",
+    36: b"<</Type/Annot/Subtype/Widget/Parent 35 0 R/Rect[60 370 200 390]/F 4/P 3 0 R>>",
+    37: field(b"so_ky_hieu", b"Tx", b"60 340 200 360"),
+    38: drawing(b"BT /Helv 12 Tf 2 5 Td (anh) Tj ET", 140, 20),
+    39: drawing(b"1 g 0 0 200 20 re f 0 g BT /Helv 12 Tf 2 5 Td (999 ty) Tj ET", 200, 20),
+    40: b"<</Type/Annot/Subtype/FreeText/Rect[300 460 500 480]/F 4/P 3 0 R/Contents(9)/AP<</N 39 0 R>>>>",
+    41: b"<</Type/Annot/Subtype/FreeText/Rect[300 460 500 480]/F 4/P 3 0 R/Contents(1)/AP<</N 42 0 R>>>>",
+    42: drawing(b"1 g 0 0 200 20 re f 0 g BT /Helv 12 Tf 2 5 Td (1 ty) Tj ET", 200, 20),
+}
+
+
+def _looking(number: int, entries: bytes, look: bytes, more: Mapping[int, bytes] | None = None) -> Attack:
+    """A field gets entries in which NEW names its new look; OTHER in the look names the first of `more`."""
+
+    def look_so(pdf: bytes) -> bytes:
+        place = size_of(pdf)
+        body = with_entry(latest(pdf, number), entries.replace(b"NEW", b"%d 0 R" % place))
+        drawn = look.replace(b"OTHER", b"%d 0 R" % (place + 1))
+        return appended(pdf, {number: body, place: drawn, **{place + 1 + n: one for n, one in (more or {}).items()}})
+
+    return look_so
+
+
+def _drawn_with(content: bytes, resources: bytes) -> bytes:
+    return stream(content, b"/Type/XObject/Subtype/Form/BBox[0 0 140 20]/Resources<<%b>>" % resources)
+
+
+def _filled_with(content: bytes, resources: bytes = b"/Font<</Helv 15 0 R>>", **more: bytes) -> Attack:
+    """The number is filled with 15/QD-UBND and drawn so."""
+    others = {0: more["other"]} if "other" in more else None
+    return _looking(NUMBER, b"/V(15/QD-UBND)/AP<</N NEW>>/Ff 1", _drawn_with(content, resources), others)
+
+
+_RIGHT = b"BT /Helv 12 Tf 2 5 Td (15/QD-UBND) Tj ET"
+_OTHER = b"/Font<</Helv OTHER>>"
+filled_letter_by_letter = _filled_with(
+    b"BT /Helv 12 Tf 2 5 Td " + b" ".join(b"(%c) Tj" % c for c in b"15/QD-UBND") + b" % (9) Tj\n ET"
+)
+filled_where_the_rest_is_printed = _filled_with(b"BT /Helv 12 Tf 2 5 Td (15) Tj ET")
+filled_with_named_letters = _filled_with(
+    _RIGHT, _OTHER, other=b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[49/one 53/five]>>>>"
+)
+filled_with_letters_named_otherwise = _filled_with(
+    _RIGHT, _OTHER, other=b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[49/nine 53/nine]>>>>"
+)
+filled_with_letters_of_its_own = _filled_with(
+    _RIGHT, _OTHER, other=LETTER[GLYPHS].replace(b"97/a", b"49/a/b/c/d/a").replace(b"Char 97", b"Char 49")
+)
+filled_in_symbols = _filled_with(_RIGHT, _OTHER, other=b"<</Type/Font/Subtype/Type1/BaseFont/Symbol>>")
+filled_without_a_font = _filled_with(_RIGHT, _OTHER, other=b"null")
+filled_with_a_font_in_a_state = _filled_with(
+    b"BT /Helv 12 Tf /G gs 2 5 Td (15/QD-UBND) Tj ET", b"/Font<</Helv 15 0 R>>/ExtGState<</G<</Font[16 0 R 12]>>>>"
+)
+filled_within_brackets = _filled_with(b"BT /Helv 12 Tf 2 5 Td (9(15/QD-UBND)9) Tj ET")
+filled_in_part = _filled_with(b"BT /Helv 12 Tf 2 5 Td (5/QD-UBND) Tj ET")
+filled_in_disorder = _filled_with(b"BT /Helv 12 Tf 2 5 Td (5) Tj (1) Tj (/QD-UBND) Tj ET")
+filled_with_curves = _filled_with(_RIGHT + b" 5 5 m 5 10 10 10 10 5 c S")
+filled_with_a_pattern = _filled_with(
+    _RIGHT + b" /Pattern cs /P1 scn 0 0 140 20 re f", b"/Font<</Helv 15 0 R>>/Pattern<</P1 OTHER>>",
+    other=stream(b"9 9 m S", b"/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 9 9]/XStep 9/YStep 9/Resources<<>>"),
+)  # fmt: skip
+filled_with_a_picture_before_a_comment = _filled_with(
+    _RIGHT + b" /Im0 Do%\n", b"/Font<</Helv 15 0 R>>/XObject<</Im0 18 0 R>>"
+)
+filled_with_states = _looking(
+    NUMBER, b"/V(15/QD-UBND)/AP<</N<</A NEW>>>>/AS/A/Ff 1", drawing(b"BT /Helv 12 Tf 2 5 Td (99) Tj ET", 140, 20)
+)
+box_ticked = editing(30, b"/V/Off/AS/Off", b"/V/Yes/AS/Yes")
+choice_made = _looking(34, b"/V(2)/AP<</N NEW>>", drawing(b"BT /Helv 12 Tf 2 5 Td (Hoa toc) Tj ET", 140, 20))
+box_redrawn = replacing((31, drawing(COVER, 20, 20)))
+choice_shown_otherwise = _looking(34, b"/V(1)/AP<</N NEW>>", drawing(b"BT /Helv 12 Tf 2 5 Td (Hoa toc) Tj ET", 140, 20))
+unlisted_widget_redrawn = _looking(37, b"/AP<</N NEW>>", drawing(b"BT /Helv 12 Tf 2 5 Td (99/QD) Tj ET", 140, 20))
+field_leads_elsewhere = entering(NUMBER, b"/A<</S/URI/URI(https://example.net/)>>")
+field_framed = entering(NUMBER, b"/Border[0 0 40]/BS<</W 40>>")
+field_in_a_layer = entering(NUMBER, b"/OC 19 0 R")
+
+
+def field_above_its_widget_filled(pdf: bytes) -> bytes:
+    """The value is written into the field, the look into the widget below it."""
+    place = size_of(pdf)
+    widget = with_entry(latest(pdf, 36), b"/AP<</N %d 0 R>>" % place)
+    above = with_entry(latest(pdf, 35), b"/V(15/QD-UBND)")
+    return appended(pdf, {35: above, 36: widget, place: drawing(_RIGHT, 140, 20)})
+
+
+def button_repictured(pdf: bytes) -> bytes:
+    place = size_of(pdf)
+    return appended(pdf, {33: changed(latest(pdf, 33), b"38 0 R", b"%d 0 R" % place), place: drawing(COVER, 140, 20)})
+
+
+def notes_reordered(pdf: bytes) -> bytes:
+    """The note that lay under another lies over it."""
+    return editing(PAGE, b"[40 0 R 41 0 R ", b"[41 0 R 40 0 R ")(pdf)
+
+
+def field_taken_away(pdf: bytes) -> bytes:
+    """A filled text field leaves form and page."""
+    page = changed(latest(pdf, PAGE), b"[9 0 R ", b"[")
+    return appended(pdf, {FORM: changed(latest(pdf, FORM), b"[9 0 R ", b"["), PAGE: page})
+
+
+def widget_taken_away(pdf: bytes) -> bytes:
+    """A text field leaves the page and stays in the form."""
+    return editing(PAGE, b"[9 0 R ", b"[")(pdf)
+
+
+def note_opened(pdf: bytes) -> bytes:
+    """A note's window, open, over the text."""
+    number = size_of(pdf)
+    note = b"<</Type/Annot/Subtype/Popup/Rect[60 520 520 720]/Open true/Parent 13 0 R/P 3 0 R>>"
+    return appended(pdf, {PAGE: changed(latest(pdf, PAGE), b"/Annots[", b"/Annots[%d 0 R " % number), number: note})
+
+
+def container_holds_a_number_twice(pdf: bytes) -> bytes:
+    """The table says "the second object"; some readers look for the number instead and find the first."""
+    container = size_of(pdf)
+    old, new = latest(pdf, PAGE), changed(latest(pdf, PAGE), b"/Contents 5 0 R", b"/Contents 92 0 R")
+    heads = b"%d 0 %d %d " % (PAGE, PAGE, len(old) + 1)
+    holder = stream(heads + old + b"\n" + new, b"/Type/ObjStm/N 2/First %d" % len(heads))
+    out, places = pdf, dict[int, tuple[int, int, int]]()
+    for number, body in ((container, holder), (92, stream(FALSE_TEXT))):
+        places[number] = (1, len(out), 0)
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    section = max(container, 92) + 1
+    places |= {PAGE: (2, container, 1), section: (1, len(out), 0)}
+    words = b"/Size %d/Root %d 0 R/Prev %d" % (section + 1, root_of(pdf), startxref(pdf))
+    return out + xref_stream(section, places, words) + b"startxref\n%d\n%%%%EOF\n" % len(out)
+
+
 def image_freed(pdf: bytes) -> bytes:
     return appended(pdf, {}, freed=(IMAGE,))
 
