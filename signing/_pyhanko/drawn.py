@@ -11,7 +11,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 _TOKEN = re.compile(rb"%[^\r\n]*|<<|>>|<[0-9A-Fa-f\s]*>|/[^\s()<>\[\]{}/%]*|[^\s()<>\[\]{}/%]+|[()<>\[\]{}]")
 _IN_STRING = re.compile(rb"\\.|[()]", re.DOTALL)
-_MAPPED = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(<[0-9A-Fa-f]+>|\[[^\]]*\])?")
+_CHAR = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]*)>")
+_RANGE = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(<[0-9A-Fa-f]*>|\[[^\]]*\])")
 _PICTURES = frozenset({b"Do", b"BI", b"sh"})
 _CURVES = frozenset({b"c", b"v", b"y"})
 """What letters can be drawn with beside text; frames and lines of a field need none of it."""
@@ -270,7 +271,8 @@ def _unicode(cmap: bytes) -> tuple[dict[bytes, str], int]:
     table: dict[bytes, str] = {}
     told = 0
     for kind, body in re.findall(rb"begin(bfchar|bfrange)(.*?)endbf", cmap, re.DOTALL):
-        for first, second, third in _MAPPED.findall(body):
+        for found in (_CHAR if kind == b"bfchar" else _RANGE).findall(body):
+            first, second, third = (*found, b"")[:3]
             begin = bytes.fromhex(first.decode())
             told += int(second, 16) - int(first, 16) if kind == b"bfrange" else 1
             if told > _MOST_CODES:

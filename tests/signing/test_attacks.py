@@ -140,6 +140,7 @@ BASES: dict[str, Callable[[World], bytes]] = {
     "shown": lambda w: w.sign(make.letter(make.SHADOW_FIELD)),
     "off-page": lambda w: w.sign(make.letter(make.SHADOW_OFF_PAGE)),
     "boxes-p2": lambda w: w.sign(make.letter(make.BOXES), permission=2),
+    "own-numbered": lambda w: w.steps()["numbered"],
     "own": lambda w: w.steps()["stamped"],
 }
 
@@ -190,8 +191,8 @@ SIGNED = "approval p1 p2 p3"
 
 ROWS = [
     # -- honest --
-    Row("untouched", lambda pdf: pdf, f"{SIGNED} locked locked-p2 packed linear sealed two timed stamped own",
-        HONEST),
+    Row("untouched", lambda pdf: pdf, f"{SIGNED} locked locked-p2 packed linear sealed two timed stamped own", HONEST),
+    Row("untouched", lambda pdf: pdf, "own-numbered", HONEST, "field-filled"),
     Row("written-otherwise", lambda pdf: pdf, "range-behind length-elsewhere list-elsewhere twofold noted", HONEST),
     Row("proof-added", lambda pdf: make.with_proof(pdf, b"0"), f"{SIGNED} sealed", HONEST, "long-term-data"),
     Row("filled-as-allowed", make.filled_with_date, "p2 p3", HONEST, "field-filled"),
