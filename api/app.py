@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import api.pages
 import api.v1
 from api.errors import BodyTooLarge, Internal, Malformed
+from api.gateways import vgca
 from api.logs import REQUESTS, SECONDS, registry
 from api.pages.problems import show
 from api.pages.render import language_of
@@ -60,6 +61,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.get("/readyz", include_in_schema=False)(_ready)
     app.get("/metrics", include_in_schema=False)(_metrics)
     app.include_router(api.v1.router)
+    app.include_router(vgca.router)
     app.include_router(api.pages.router)
     return app
 
@@ -162,6 +164,8 @@ def _make_cookies_secure(response: Response) -> None:
 
 def answer_error(request: Request, error: RoomError) -> Response:
     """A problem document for programs, a page for people."""
+    if request.url.path == vgca.UPLOAD:
+        return vgca.refused(error)
     if not request.url.path.startswith("/api/"):
         return show(request, error)
     status, problem = problem_of(error, language_of(request), instance=request.url.path, trace=request.state.trace)

@@ -315,7 +315,8 @@ def send_out(
     def act(writing: Writing, report: Report) -> Answer:
         at = parts.now()
         after, consignment, deliveries, event = send.issue(
-            writing.tx, caller.actor, document, version, body.specs(), report=report, on=local_day(at), at=at,
+            writing.tx, caller.actor, document, version, body.specs(), report=report,
+            certificates=writing.keys.seals_of(caller.actor.office), on=local_day(at), at=at,
             due=body.due, sender_reference=body.sender_reference, partial=body.partial,
         )  # fmt: skip
         told = schemas.consignment_json(consignment, after, deliveries)

@@ -178,6 +178,20 @@ class Congvan:
         body = {"signing": signing, "signature": base64.b64encode(signature).decode()}
         return self._post(f"/documents/{_part(document['id'])}/{act}/finish", body)
 
+    def put_revision(self, document: Json, pdf: bytes) -> Json:
+        """Bring a revision that was signed elsewhere; the same bytes may be brought again."""
+        headers = {**_key(None), "If-Match": f'"{document["version"]}"'}
+        files = {"file": ("file.pdf", pdf, "application/pdf")}
+        return _json(self.request("PUT", f"/documents/{_part(document['id'])}/revisions", files=files, headers=headers))
+
+    def lend(self, document: Json, act: str) -> Json:
+        """Lend it to a program at the desk for `sign` or `seal`: one-time addresses to fetch it and bring it back."""
+        return self._move("POST", "documents", document, "/loans", {"act": act}, None)
+
+    def loan(self, document: str, loan: str) -> Json:
+        """What has become of a loan."""
+        return self._get(f"/documents/{_part(document)}/loans/{_part(loan)}")
+
     def give_back(self, document: Json, reason: str, *, key: str | None = None) -> Json:
         """Return to the author."""
         return self._move("POST", "documents", document, "/return", {"reason": reason}, key)

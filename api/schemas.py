@@ -221,6 +221,10 @@ class BatchAsked(WithPin):
         return self
 
 
+class LoanAsked(Body):
+    act: Literal["sign", "seal"]
+
+
 class WithReason(Body):
     reason: str = ""
 

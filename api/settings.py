@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     desk_minutes: int = Field(
         default=20, ge=15, description="How long a signature with a key at the signer's desk may take."
     )
+    desk_program: str = Field(
+        default="wss://127.0.0.1:8987",
+        pattern=r"^wss://(127\.0\.0\.1|localhost):\d{1,5}$",
+        description="Where the signing program on the signer's own computer listens; pages may speak to it alone.",
+    )
     sandbox_workers: int = Field(default=2, ge=1, description="Limited processes that may open PDFs at the same time.")
     sandbox_memory_mb: int = Field(default=1536, ge=256, description="Memory limit of each of them.")
     sandbox_seconds: int = Field(default=60, ge=1, description="Time limit of each call, wall clock and CPU.")

@@ -236,6 +236,30 @@ class PackUnreadable(ExchangeError):
     en = "The evidence pack cannot be read: {why}."
 
 
+class ChangedAfterSigning(ExchangeError):
+    code = "changed-after-signing"
+    vi = "Tệp ký xong có thay đổi ngoài chữ ký: {what}. Văn bản giữ nguyên như trước."
+    en = "The signed file holds a change beside the signature: {what}. The document stays as it was."
+
+
+class SignaturesUnexpected(ExchangeError):
+    code = "signatures-unexpected"
+    vi = "Tệp có {count} chữ ký mới; việc này cần từ 1 đến {most}."
+    en = "The file has {count} new signatures; this needs 1 to {most}."
+
+
+class DeskLinkInvalid(ExchangeError):
+    code = "desk-link-invalid"
+    vi = "Liên kết ký không đúng, đã hết hạn hoặc đã dùng xong. Hãy mở lại trang văn bản rồi ký lại."
+    en = "The signing link is wrong, over, or used up. Open the document's page again and sign again."
+
+
+class DeskFileTaken(ExchangeError):
+    code = "desk-file-taken"
+    vi = "Đã nhận một tệp ký khác cho lần ký này."
+    en = "Another signed file was accepted for this already."
+
+
 class SigningExpired(ExchangeError):
     code = "signing-expired"
     vi = "Phiên ký đã hết hạn. Hãy ký lại."

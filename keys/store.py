@@ -150,6 +150,13 @@ class KeyStore:
         here = [k.certificate for k in self.keys_for(holder) if (k.purpose, k.office) == (purpose, office)]
         return [*here, *(read_certificate(der) for der in elsewhere)]
 
+    def seals_of(self, office: str) -> frozenset[Fingerprint]:
+        """The certificates recorded as this office's seals, kept here or elsewhere, also those of the past."""
+        seal = Purpose.ORGANISATION
+        here = select(keys.c.certificate).where(keys.c.office == office, keys.c.purpose == seal)
+        elsewhere = select(holders.c.fingerprint).where(holders.c.office == office, holders.c.purpose == seal)
+        return frozenset(Fingerprint(name) for name in self._connection.scalars(here.union(elsewhere)))
+
     # --- wrappings ---
 
     def add_wrapping(self, key_id: str, holder: str, wrapping: Wrapping, at: datetime) -> None:

@@ -23,6 +23,7 @@ _NEVER_CERTIFIED = frozenset(
     }
 )  # fmt: skip
 
+FIELD_ADDED = "signature-field-added"
 WORDS: dict[str, tuple[str, str]] = {
     "long-term-data": ("thêm dữ liệu chứng minh lâu dài", "long-term proof was added"),
     "timestamp-added": ("thêm dấu thời gian", "a document time stamp was added"),

@@ -19,6 +19,7 @@ from keys.errors import KeysError
 from keys.model import Certificate, Purpose, RevocationData, TrustMaterial, TrustWorld
 from keys.trust import world_of
 from signing.aside import aside
+from signing.changes import FIELD_ADDED
 from signing.changes import judged as judged_changes
 from signing.changes import worst as worst_change
 from signing.digests import Digests
@@ -42,7 +43,7 @@ from signing.shadow import shadow_notes, shadow_warnings
 if TYPE_CHECKING:
     from signing._pyhanko.judging import Judged, Seen
 
-POLICY = "congvan-verify-1"
+POLICY = "congvan-verify-2"
 """Changes when the rules change: part of what a report was made from."""
 VERIFY_LIMIT_MB = 64
 
@@ -201,7 +202,8 @@ def _covers(judged: Sequence["Judged"], broken: Sequence[Sequence[str]]) -> list
 def _changes(one: "Judged", covers: Sequence[tuple[int, str, str]]) -> tuple[Change, ...]:
     """What came after one signature, with its effect on it.
 
-    An addition is covered when the signer's own office signed it later; never the visible field of that very signature.
+    An addition is covered when the signer's own office signed it, as it signs the field that its own seal makes (a
+    program at the desk makes one for each signature); nothing else about the field of that very signature.
     """
     certificate = _read(one.certificate)
     office = certificate.office_code if certificate else None
@@ -210,7 +212,8 @@ def _changes(one: "Judged", covers: Sequence[tuple[int, str, str]]) -> tuple[Cha
         permission=one.permission,
         locked=one.locked.__contains__,
         covered=lambda change: any(
-            revision >= change.revision and code == office and field != change.field for revision, code, field in covers
+            revision >= change.revision and code == office and (field != change.field or change.what == FIELD_ADDED)
+            for revision, code, field in covers
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from api import cases, elsewhere, schemas
 from api.auth import Me, Running
@@ -156,6 +156,35 @@ def cancel(
 ) -> Response:
     """Give it up before issue."""
     return answered(cases.cancel(parts, caller, asked(request, key, body), document, version, body.reason))
+
+
+@router.put("/{document}/revisions")
+def put_revision(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str,
+    file: UploadFile | None = None,
+) -> Response:  # fmt: skip
+    """A revision signed elsewhere: it adds the signature or seal that is due to the current one, and nothing else."""
+    data = file.file.read() if file else None
+    return answered(elsewhere.put_revision(parts, caller, asked(request, key), document, version, data))
+
+
+@router.post("/{document}/loans", status_code=201)
+def lend(
+    parts: Running,
+    caller: Me,
+    key: Key,  # noqa: ARG001 - asked for as everywhere; the answer holds keys, so it is not stored under it
+    version: Version,
+    document: str,
+    body: schemas.LoanAsked,
+) -> Json:
+    """Lend the current revision to a program at my desk: one-time addresses to fetch it and to bring it back."""
+    return elsewhere.lend(parts, caller, body.act, document, version)
+
+
+@router.get("/{document}/loans/{loan}")
+def loan(request: Request, parts: Running, caller: Me, document: str, loan: str) -> Json:
+    """What has become of it."""
+    return elsewhere.loan(parts, caller, document, loan, language_of(request))
 
 
 @router.get("/{document}/revisions/{n}/file")

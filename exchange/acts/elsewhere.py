@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange.acts.issue import current, moving, seal, sign, whose_turn
-from exchange.acts.signature import FIELDS, MadeSignature, SignedFile
+from exchange.acts.signature import FIELDS, MEDIA_TYPE, MadeSignature, SignedFile, check_file
 from exchange.acts.tools import Tools
 from exchange.errors import (
     CertificateExpired,
+    ExchangeError,
     NotFound,
     SealWrongOffice,
     SignerNotAuthorised,
@@ -23,14 +24,27 @@ from exchange.errors import (
     StateChanged,
 )
 from exchange.rules.ids import new_id
-from exchange.rules.model import Actor, Document, Event, Part, Revision, SigningSession
+from exchange.rules.model import (
+    Actor,
+    Document,
+    DocumentState,
+    Event,
+    FileRef,
+    Part,
+    Revision,
+    SigningSession,
+    StoredReport,
+)
+from exchange.rules.returned import require_returned
 from exchange.storage.store import Store, Transaction
 from keys.certificates import read_certificate, signed_by
+from keys.errors import KeysError, RevocationUnavailable
 from keys.fitness import der_signature, require_for_signing, require_trusted
 from keys.model import Certificate
 from keys.trust import chain_of
-from signing.errors import SignatureWrong
-from signing.model import PreparedSignature, SignaturePurpose, SignIntent
+from signing.errors import SignatureWrong, SigningError
+from signing.model import Change, PreparedSignature, Report, SignaturePurpose, SignIntent
+from signing.returned import changes_since
 from signing.sign import check_prepared, prepare_signature
 
 SIGN, SEAL = "sign", "seal"
@@ -208,3 +222,72 @@ def digest_to_sign(session: SigningSession) -> bytes:
 
 def _act(session: SigningSession) -> str:
     return SEAL if session.purpose == SignaturePurpose.SEAL else SIGN
+
+
+# -- a file that was signed elsewhere --
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedReturn:
+    """What was found about a file that came back: its report is kept, whatever it says; `refusal` is why it is not."""
+
+    stored: StoredReport
+    signed: SignedFile | None
+    refusal: ExchangeError | SigningError | KeysError | None
+
+
+def judge_returned(
+    tools: Tools,
+    lent: Revision,
+    pdf: bytes,
+    *,
+    act: str,
+    field: str,
+    earlier: Report | None,
+    own: Collection[Certificate],
+    office_code: str,
+    at: datetime,
+) -> JudgedReturn:
+    """Work: may `pdf` be the revision after `lent`? What may is kept.
+
+    `earlier` is the report on the newest signed revision up to `lent`, `own` the certificates of person or office.
+    Raises what makes it no PDF to judge, and `RevocationUnavailable` when nobody can say whether the signer is good.
+    """
+    report, stored = check_file(tools, pdf, office_code=office_code, at=at)
+    try:
+        found = require_returned(
+            report,
+            _changes(tools, lent, pdf),
+            act=act,
+            field=field,
+            earlier=earlier.signatures if earlier else (),
+            own={one.fingerprint for one in own},
+        )
+        certificate = next(one.der for one in own if one.fingerprint == found.certificate_sha256)
+        require_signer(tools, certificate, (), own, act, at=at)
+    except RevocationUnavailable:
+        raise
+    except (ExchangeError, SigningError, KeysError) as refusal:
+        return JudgedReturn(stored, None, refusal)
+    file = FileRef(tools.blobs.put(pdf), len(pdf), MEDIA_TYPE, lent.file.name)
+    return JudgedReturn(stored, SignedFile(file, certificate, report, stored), None)
+
+
+def _changes(tools: Tools, lent: Revision, pdf: bytes) -> tuple[Change, ...] | None:
+    if hashlib.sha256(pdf[: lent.file.size]).hexdigest() != lent.file.sha256:
+        return None
+    changes: tuple[Change, ...] = tools.run(changes_since, pdf, lent.file.size)
+    return changes
+
+
+def act_now(document: Document) -> str:
+    """Which act a file signed elsewhere would be: the seal once it has its number, a signature before that."""
+    return SEAL if document.state is DocumentState.NUMBERED else SIGN
+
+
+def accept_returned(
+    tx: Transaction, actor: Actor, act: str, document: str, version: int, signed: SignedFile, *, at: datetime
+) -> tuple[Document, Event]:
+    """Act: the move that the file was signed for."""
+    move = seal if act == SEAL else sign
+    return move(tx, actor, document, version, signed, at=at)

@@ -269,7 +269,8 @@ def seal(
 ) -> tuple[Document, Event]:
     """Act: the organisation's seal is in the file, by the clerk personally (R44, R45)."""
     before, move = _moving(tx.store, "seal", actor, document, version)
-    found = require_sealed(signed.report, fingerprint(signed.certificate))
+    own = fingerprint(signed.certificate)
+    found = require_sealed(signed.report, own, known=[own])
     after = _new_revision(tx, before, move, signed, "seal", at)
     assert before.number is not None  # noqa: S101 - `numbered` has a number
     event = record_document(

@@ -1,7 +1,7 @@
 """Issue to a frozen list of recipients; each gets its delivery in the same transaction (exchange page §4)."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 
@@ -75,6 +75,7 @@ def issue(
     specs: Sequence[RecipientSpec],
     *,
     report: Report,
+    certificates: Collection[str] = (),
     on: date,
     at: datetime,
     due: date | None = None,
@@ -83,10 +84,11 @@ def issue(
 ) -> tuple[Document, Consignment, list[Delivery], Event]:
     """Act: send to everybody the specification means now; `report` is the verdict on the sealed file.
 
+    `certificates` (fingerprints) are those recorded for the office, whose names may not say so.
     Bad recipients refuse the whole call unless `partial`. Raises the refusals of the exchange page §4.
     """
     before = moving(tx.store, "issue", actor, document, version)
-    require_sealed(report)
+    require_sealed(report, known=certificates)
     recipients = _accepted(resolve(tx.store, actor, specs, on=on), partial)
     file = current(tx.store, before).file
     after = tx.store.change_document(before, replace(before, state=DocumentState.ISSUED, changed_at=at))

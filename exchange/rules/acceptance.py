@@ -1,5 +1,7 @@
 """What must hold before a document moves: no secrets, good names, the right signatures (R7, R58)."""
 
+from collections.abc import Collection
+
 from exchange.errors import (
     ClassifiedMarkSuspected,
     ClassifiedRefused,
@@ -14,6 +16,7 @@ from exchange.errors import (
     SignerNotAuthorised,
 )
 from exchange.rules.model import Actor, Draft, Role, Secrecy
+from keys.model import Purpose
 from signing.model import LEADER_FIELD, SEAL_FIELD, OfficeMatch, PageReading, Report, SignatureReport, Verdict
 
 MOST_REASON = 1000
@@ -60,9 +63,10 @@ def require_reason(reason: str) -> str:
 def require_leader_signed(report: Report, signer: str, field: str = LEADER_FIELD) -> SignatureReport:
     """The valid signature in a leader's or an initials' field, made with the certificate (fingerprint) `signer`.
 
+    A program at the desk makes a field of its own: then it is the newest signature by that certificate.
     Raises what is wrong with it.
     """
-    found = _in_field(report, field)
+    found = _in_field(report, field) or _by(report, signer)
     if found is None:
         raise SignatureMissing
     require_valid(report)
@@ -71,13 +75,19 @@ def require_leader_signed(report: Report, signer: str, field: str = LEADER_FIELD
     return found
 
 
-def require_sealed(report: Report, certificate: str | None = None) -> SignatureReport:
-    """The organisation's valid seal, of the sending office; raises what is wrong with it."""
-    found = _in_field(report, SEAL_FIELD)
+def require_sealed(report: Report, certificate: str | None = None, *, known: Collection[str] = ()) -> SignatureReport:
+    """The organisation's valid seal, of the sending office; raises what is wrong with it.
+
+    `known` are certificates (fingerprints) recorded for the office: theirs may name no office code (VGCA's do not).
+    """
+    found = _in_field(report, SEAL_FIELD) or _newest_seal(report)
     if found is None:
         raise SealMissing
     require_valid(report)
-    if report.office_match is not OfficeMatch.MATCH or (certificate and found.certificate_sha256 != certificate):
+    recorded = report.office_match is OfficeMatch.UNKNOWN and found.certificate_sha256 in known
+    if report.office_match is not OfficeMatch.MATCH and not recorded:
+        raise SealWrongOffice
+    if certificate and found.certificate_sha256 != certificate:
         raise SealWrongOffice
     return found
 
@@ -92,3 +102,13 @@ def require_valid(report: Report) -> None:
 
 def _in_field(report: Report, field: str) -> SignatureReport | None:
     return next((s for s in report.signatures if s.field == field), None)
+
+
+def _by(report: Report, certificate: str) -> SignatureReport | None:
+    signatures = [s for s in report.signatures if s.kind == "signature"]
+    return next((s for s in reversed(signatures) if s.certificate_sha256 == certificate), None)
+
+
+def _newest_seal(report: Report) -> SignatureReport | None:
+    seals = [s for s in report.signatures if s.kind == "signature" and s.purpose == Purpose.ORGANISATION]
+    return seals[-1] if seals else None

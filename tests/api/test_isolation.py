@@ -34,7 +34,7 @@ PUBLIC = {
     ("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("POST", "/language"),
     ("GET", "/verify"), ("POST", "/verify"), ("POST", "/verify/report"),
     ("GET", "/verify/files/{file}/signatures/{n}"), ("GET", "/verify/files/{file}/signatures/{n}/file"),
-    ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
+    ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/vgca/source"), ("POST", "/vgca/upload"),
 }  # fmt: skip
 """All that a visitor may call (exchange page §11.2, and the pages without an account)."""
 

@@ -1,0 +1,1 @@
+"""Front doors in the dialects of other programs."""

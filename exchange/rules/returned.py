@@ -1,0 +1,67 @@
+"""May a revision made elsewhere become the document's next one (exchange page §3.2)? Reports in, a decision out."""
+
+from collections.abc import Collection, Sequence
+
+from exchange.errors import (
+    ChangedAfterSigning,
+    SealMissing,
+    SealWrongOffice,
+    SignatureMissing,
+    SignaturesUnexpected,
+    SignerNotAuthorised,
+)
+from exchange.rules.acceptance import require_valid
+from signing.changes import change_sentence
+from signing.errors import RevisionNotExtension
+from signing.model import INITIAL_FIELD, LEADER_FIELD, SEAL_FIELD, Change, Report, SignatureReport
+from signing.returned import not_of_signing
+
+MOST_SIGNATURES = {"sign": 1, "seal": 3}
+"""How many a program may add: number, date and seal may be three (vgca-sign-service.md §4)."""
+_PREPARED = (LEADER_FIELD, SEAL_FIELD, INITIAL_FIELD)
+
+
+def require_returned(
+    report: Report,
+    changes: Sequence[Change] | None,
+    *,
+    act: str,
+    field: str,
+    earlier: Sequence[SignatureReport],
+    own: Collection[str],
+) -> SignatureReport:
+    """The signature that the act asked for, when the file holds it and nothing else that is new.
+
+    `changes` are those since the revision that was lent, None when the file does not extend it; `field` the one
+    prepared for this hand; `earlier` the signatures of the lent revision; `own` the fingerprints of the certificates
+    recorded for person or office. Raises what is wrong, the worst first.
+    """
+    if changes is None:
+        raise RevisionNotExtension
+    new = _new(report, earlier)
+    if not new:
+        raise SealMissing if act == "seal" else SignatureMissing
+    if len(new) > MOST_SIGNATURES[act]:
+        raise SignaturesUnexpected(count=len(new), most=MOST_SIGNATURES[act])
+    if any(one.certificate_sha256 not in own for one in new):
+        raise SealWrongOffice if act == "seal" else SignerNotAuthorised
+    wrong = not_of_signing(changes, signed=[one.field for one in new], first=not earlier)
+    if wrong is not None:
+        raise ChangedAfterSigning(what=f"{change_sentence(wrong, 'vi')} / {change_sentence(wrong, 'en')}")
+    if any(one.field.startswith(_PREPARED) and one.field != field for one in new):
+        raise ChangedAfterSigning(what=", ".join(one.field for one in new))  # a field that was made for another hand
+    require_valid(report)
+    return new[-1]
+
+
+def _new(report: Report, earlier: Sequence[SignatureReport]) -> list[SignatureReport]:
+    """The signatures that were not there before. Raises `ChangedAfterSigning` when one of those is not as it was."""
+    here = {_identity(one): one for one in report.signatures}
+    for one in earlier:
+        if here.pop(_identity(one), None) is None:
+            raise ChangedAfterSigning(what=f"{one.signer or one.field}")
+    return [one for one in here.values() if one.kind != "timestamp"]
+
+
+def _identity(one: SignatureReport) -> tuple[str, str | None, int | None]:
+    return one.field, one.certificate_sha256, one.signed_bytes
