@@ -14,6 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from signing.model import Level
+
 
 class Settings(BaseSettings):
     """Everything that an operator may set; each has a default that works on one small machine."""
@@ -29,6 +31,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, description="Address under which people reach the service.")
     upload_limit_mb: int = Field(default=50, ge=1, description="Largest PDF, in MB.")
     tsa_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority.")
+    sign_level_leader: Level = Field(
+        default=Level.LT, description="Proof in the leader's signature: B-B, B-T, B-LT or B-LTA (ETSI EN 319 142-1)."
+    )
+    sign_level_seal: Level = Field(
+        default=Level.LTA, description="Proof in the seal, and for the whole file: B-B, B-T, B-LT or B-LTA."
+    )
     outgoing_allowed: list[str] = Field(
         default=[], description="host:port pairs that may be asked for time stamps, CRL and OCSP; nothing else is."
     )

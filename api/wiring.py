@@ -27,7 +27,7 @@ from api.outgoing import Outgoing, WithinBudget
 from api.settings import Settings
 from api.store import AccountStore
 from api.visiting import VisitorFiles
-from exchange.acts.tools import Tools
+from exchange.acts.tools import Levels, Tools
 from exchange.errors import NumberMoved
 from exchange.rules.model import Actor
 from exchange.storage import tables as exchange_tables
@@ -228,7 +228,8 @@ class Parts:
     def tools(self) -> Tools:
         """What the work before an act needs."""
         trust = self.trust()
-        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named)
+        levels = Levels(self.settings.sign_level_leader, self.settings.sign_level_seal)
+        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named, levels)
 
     def open_key(self, key: str, holder: str, pin: str) -> VaultSigner:
         """A vault key, opened by its holder's PIN for one use. The try is counted, and committed, before it is made.

@@ -92,3 +92,21 @@ class SignedRevisionMissing(SigningError):
     code = "signed-revision-missing"
     vi = "Không thể tách riêng bản đã được ký trong ô {field}: chữ ký này không bao trùm một bản trọn vẹn của tệp."
     en = "The revision signed in {field} cannot be given out: the signature covers no whole revision of the file."
+
+
+class AugmentInvalid(SigningError):
+    code = "augment-invalid"
+    vi = "Tệp không hợp lệ ({why}) nên không bổ sung bằng chứng lưu trữ: dấu thời gian không sửa được chữ ký hỏng."
+    en = "The file is not valid ({why}), so no long-term proof is added: time does not mend a broken signature."
+
+
+class CertifiedUnchangeable(SigningError):
+    code = "certified-unchangeable"
+    vi = "Người ký đã xác nhận không cho phép thay đổi gì thêm (DocMDP P=1), nên không bổ sung bằng chứng vào tệp."
+    en = "The signer certified that nothing may change any more (DocMDP P=1), so no proof is added to the file."
+
+
+class ArchiveWorse(SigningError):
+    code = "archive-worse"
+    vi = "Sau khi bổ sung bằng chứng, kết quả kiểm tra kém đi ({what}). Bản mới không được giữ lại."
+    en = "With the proof added the file is judged worse ({what}). The new file is not kept."

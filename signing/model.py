@@ -4,7 +4,7 @@ Lengths on a page are PDF points (1/72 inch) in the page's own coordinates, orig
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -77,6 +77,15 @@ class SignaturePurpose(StrEnum):
     SEAL = "seal"
 
 
+class Level(StrEnum):
+    """How much proof a signature gets (ETSI EN 319 142-1): signed; outside time; answers too; archive time over it."""
+
+    B = "B-B"
+    T = "B-T"
+    LT = "B-LT"
+    LTA = "B-LTA"
+
+
 @dataclass(frozen=True, slots=True)
 class SignIntent:
     """What is to be signed and how it shall look. `image` is a transparent PNG; `at` is the signing time to claim.
@@ -117,6 +126,26 @@ class PreparedTimestamp:
     digest: bytes
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveEnd:
+    """Until when a time stamp proves by itself: `certificate_end` is the TSA's, `algorithm_end` the last good day.
+
+    `algorithm_end` is None when no end of its algorithms is known (`keys/algorithms.py`).
+    """
+
+    stamped_at: datetime
+    certificate_end: datetime
+    algorithm_end: date | None
+
+    @property
+    def ends(self) -> datetime:
+        """The first of the two moments, aware UTC; an algorithm is good up to the end of its last day."""
+        if self.algorithm_end is None:
+            return self.certificate_end
+        midnight = datetime.combine(self.algorithm_end + timedelta(days=1), time(), UTC)
+        return min(self.certificate_end, midnight)
 
 
 class Verdict(StrEnum):

@@ -307,7 +307,7 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
         yield Finding("time-stamp-out-of-time", "warning")
     if one.kind == "timestamp":
         if not one.passed and one.intact and not one.untimely:
-            yield Finding("timestamp-untrusted", "warning")
+            yield from _doubts_about_stamp(one)
         return
     if not one.passed and not one.failed:
         yield Finding("not-determined", "warning", {"sub": one.sub_indication or "–"})
@@ -323,6 +323,17 @@ def _doubts(one: "Judged", effect: str) -> Iterable[Finding]:
         yield Finding("key-usage-wrong", "warning")
     for what in one.weak:
         yield Finding("weak-algorithm", "warning", {"what": what})
+
+
+def _doubts_about_stamp(one: "Judged") -> Iterable[Finding]:
+    """Why a document time stamp that fits its bytes does not count."""
+    ended = one.sub_indication == "OUT_OF_BOUNDS_NO_POE"
+    for what in one.weak:
+        yield Finding("weak-algorithm", "warning", {"what": what})
+    if ended:
+        yield Finding("timestamp-ended", "warning")
+    if not ended and not one.weak:
+        yield Finding("timestamp-untrusted", "warning")
 
 
 def _revoked_before(one: "Judged") -> bool:

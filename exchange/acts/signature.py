@@ -14,7 +14,7 @@ from keys.errors import RevocationUnavailable
 from keys.model import RevocationData, Signer
 from keys.timestamps import token_certificates, token_time
 from signing.errors import NotAPdf, PdfTooComplex
-from signing.model import LEADER_FIELD, SEAL_FIELD, PreparedSignature, Report, SignaturePurpose, SignIntent
+from signing.model import LEADER_FIELD, SEAL_FIELD, Level, PreparedSignature, Report, SignaturePurpose, SignIntent
 from signing.report import report_from_json, report_json
 from signing.sign import (
     check_prepared,
@@ -79,20 +79,28 @@ def make_signature(
 
 
 def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, at: datetime) -> SignedFile:
-    """Stamp the signature, put it and its proof into the file (B-LT; B-LTA for a seal), check the result, keep it.
+    """Stamp the signature, put it and its proof into the file (`tools.levels` say how much), check and keep the result.
 
     Raises `TsaUnavailable` or `RevocationUnavailable` when an authority is away: `made` can be completed later.
     """
-    token = tools.tsa.stamp(unsigned_token_digest(made.signature))
-    stamper = token_certificates(token)[0]
-    revocation = tools.revocation.about([made.certificate, stamper], tools.trust, at=at)
+    level = tools.levels.leader if made.purpose is SignaturePurpose.LEADER else tools.levels.seal
+    token = None if level is Level.B else tools.tsa.stamp(unsigned_token_digest(made.signature))
+    revocation = _proof(tools, made, token, at) if token is not None and level in (Level.LT, Level.LTA) else None
     pdf = tools.run(
         finish_signature, made.prepared, signature=made.signature, certificate=made.certificate, chain=made.chain,
         token=token, revocation=revocation,
     )  # fmt: skip
-    if made.purpose is SignaturePurpose.SEAL:
+    if level is Level.LTA:
         pdf = _stamped_for_the_long_term(tools, pdf)
-    return _checked(tools, made, pdf, office_code, max(at, token_time(token)))
+    return _checked(tools, made, pdf, office_code, at if token is None else max(at, token_time(token)))
+
+
+def _proof(tools: Tools, made: MadeSignature, token: bytes, at: datetime) -> RevocationData:
+    """Answers about signer and time authority, and about earlier signers whose own level left theirs out."""
+    asked = [made.certificate, token_certificates(token)[0]]
+    if made.purpose is SignaturePurpose.SEAL and tools.levels.leader in (Level.B, Level.T):
+        asked += tools.run(certificates_in, tools.blobs.get(made.base.sha256))
+    return tools.revocation.about(list(dict.fromkeys(asked)), tools.trust, at=at)
 
 
 def check_file(tools: Tools, pdf: bytes, *, office_code: str | None, at: datetime) -> tuple[Report, StoredReport]:

@@ -7,6 +7,15 @@ from typing import Any
 from exchange.storage.blobs import Blobs
 from keys.model import TimestampAuthority, TrustMaterial
 from keys.revocation import RevocationSource
+from signing.model import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How much proof each kind of signature gets; the seal comes last, so its archive time covers the leader's, too."""
+
+    leader: Level = Level.LT
+    seal: Level = Level.LTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +31,4 @@ class Tools:
     revocation: RevocationSource
     trust: TrustMaterial
     named: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    levels: Levels = Levels()

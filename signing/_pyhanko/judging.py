@@ -22,6 +22,7 @@ from asn1crypto.algos import DigestAlgorithm, SignedDigestAlgorithm
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.rw_common import PdfHandler
 from pyhanko.sign.ades.report import AdESIndeterminate, AdESPassed
 from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, enumerate_sig_fields
 from pyhanko.sign.validation.ades import (
@@ -62,6 +63,7 @@ from keys.certificates import KEPT, KEPT_LISTS, issued_by, signed_list, verifies
 from keys.model import RevocationData, TrustMaterial
 from signing._pyhanko.drawn import differing_fields, wrongly_filled
 from signing._pyhanko.mending import Reader, clock_at, keys_said_twice
+from signing._pyhanko.past import ended_unproven, judge_past
 from signing._pyhanko.places import unlisted_objects
 from signing._pyhanko.revisions import Revisions
 from signing.digests import Digests
@@ -78,6 +80,7 @@ BROKEN = (
     PdfError, zlib.error,
 )  # fmt: skip
 CANNOT_BE_READ = "cannot be read"
+STAMP = "/ETSI.RFC3161"
 NEAR = 16
 """Bytes by which `startxref` may miss its section: readers forgive that, and so do honest writers' files."""
 _STARTXREF = re.compile(rb"startxref\s+(\d+)")
@@ -329,6 +332,18 @@ def certificates(pdf: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def newest_stamp(pdf: bytes) -> bytes | None:
+    """The token (DER) of the last document time stamp in a PDF, None when it has none. Raises `NotAPdf`."""
+    try:
+        reader = Reader(io.BytesIO(pdf), decode_limits=LIMITS)
+        fields = [(name, ref.get_object()) for name, _, ref in enumerate_sig_fields(reader, filled_status=True)]
+        stamps = [EmbeddedPdfSignature(reader, one, name) for name, one in fields if _subfilter(one) == STAMP]
+        newest = max(stamps, key=lambda stamp: stamp.signed_revision, default=None)
+        return None if newest is None else cms.ContentInfo.load(newest.pkcs7_content).dump()
+    except Exception as error:
+        raise NotAPdf from error
+
+
 async def _judge_all(
     opened: list[tuple[Judged, EmbeddedPdfSignature | None]],
     digests: Digests,
@@ -351,6 +366,15 @@ async def _judge_all(
             # one signature that cannot be read must not hide the others: it is reported as such, and never as good
             found.error = type(error).__name__
             found.passed = False
+    if stamped:
+        readable = [(a, b) for a, b in opened if b is not None and len(a.byte_range) == 4 and a.error is None]
+        await judge_past(readable, at, lambda embedded: _rules_below(embedded, trust))
+
+
+def _rules_below(stamp: EmbeddedPdfSignature, trust: TrustMaterial) -> SignatureValidationSpec:
+    """The rules with what the file itself held in the revision of that time stamp."""
+    known = _known(stamp.reader.get_historical_resolver(stamp.signed_revision), trust, RevocationData())
+    return _rules(trust, known).signature_validation_spec
 
 
 def _opened(reader: PdfFileReader, name: str, one: Any) -> tuple[Judged, EmbeddedPdfSignature | None]:
@@ -423,12 +447,29 @@ def _read_cms(found: Judged, embedded: EmbeddedPdfSignature) -> None:
     extended = certificate.extended_key_usage_value
     found.for_documents = extended is None or not DOCUMENT_USES.isdisjoint(purpose.dotted for purpose in extended)
     found.has_timestamp = bool(_stamps(embedded)) and found.kind == "signature"
-    moment = found.claimed_at
-    if moment is not None:
-        if not digest_good(embedded.md_algorithm, moment.date()):
-            found.weak.append(embedded.md_algorithm)
-        if not _key_allowed(certificate.public_key, moment):
-            found.weak.append(f"{certificate.public_key.algorithm}-{certificate.public_key.bit_size}")
+    if found.claimed_at is not None:
+        found.weak = _weak(embedded, found.claimed_at)
+
+
+def _weak(embedded: EmbeddedPdfSignature, moment: datetime) -> list[str]:
+    """What of a signature or time stamp was not good enough at that moment."""
+    key, weak = embedded.signer_cert.public_key, []
+    if not digest_good(embedded.md_algorithm, moment.date()):
+        weak.append(embedded.md_algorithm)
+    if not _key_allowed(key, moment):
+        weak.append(f"{key.algorithm}-{key.bit_size}")
+    return weak
+
+
+def _why_not(certificate: x509.Certificate, weak: list[str], at: datetime, *, revoked: bool) -> str:
+    """Why a time stamp that fits does not count now."""
+    if revoked:
+        return "REVOKED_NO_POE"
+    if not certificate.not_valid_before <= at <= certificate.not_valid_after:
+        return "OUT_OF_BOUNDS_NO_POE"
+    if weak:
+        return "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    return "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 
 
 def _algorithms_disagree(info: cms.SignerInfo) -> bool:
@@ -465,6 +506,12 @@ async def _run_process(
         found.intact, found.correct, found.passed, told = status
         found.untimely = told is not None and not _valid_at(embedded.signer_cert, told)
         found.passed = found.passed and not found.untimely
+        found.weak = _weak(embedded, at)
+        issuers = [one for one in (*known.known_certs, *_anchors(trust)) if one.subject == embedded.signer_cert.issuer]
+        revoked, _ = _revoked_at(embedded.signer_cert, known, issuers)  # who has its key may stamp any past moment
+        found.passed = found.passed and not found.weak and revoked is None
+        if found.intact and found.correct and not found.passed:
+            found.sub_indication = _why_not(embedded.signer_cert, found.weak, at, revoked=revoked is not None)
         found.proven_at = told if found.passed else None  # a stamp that does not hold proves no moment
         return
     result: AdESBasicValidationResult[Any]
@@ -475,13 +522,16 @@ async def _run_process(
         raw_digest=embedded.compute_digest(),
         timing_info=timing,
     )
-    if stamped and not isinstance(result.ades_subindic, AdESPassed):
+    passed = isinstance(result.ades_subindic, AdESPassed)
+    unproven = passed and ended_unproven(embedded.signer_cert, known, result, at)
+    if stamped and (unproven or not passed):
         # what is not good now may have been good when a document time stamp was put over it
-        result = await _long_term(embedded, rules, timing) or result
+        past = await _long_term(embedded, rules, timing)
+        result, unproven = (past, False) if past is not None else (result, unproven)
     sub: Any = result.ades_subindic
-    found.passed = isinstance(sub, AdESPassed)
-    found.failed = not found.passed and not isinstance(sub, AdESIndeterminate)
-    found.sub_indication = None if found.passed else sub.name
+    found.passed = isinstance(sub, AdESPassed) and not unproven
+    found.failed = not isinstance(sub, (AdESPassed, AdESIndeterminate))
+    found.sub_indication = None if found.passed else "OUT_OF_BOUNDS_NO_POE" if unproven else sub.name
     _read_status(found, embedded, result.api_status)
     best = getattr(result, "best_signature_time", None)
     # where no time stamp held, the process tells the moment of the judgement instead
@@ -596,12 +646,14 @@ def _answer_signed(container: OCSPContainer, issuers: list[x509.Certificate]) ->
 async def _timestamp_status(
     embedded: EmbeddedPdfSignature, rules: PdfSignatureValidationSpec, trust: TrustMaterial
 ) -> tuple[bool, bool, bool, datetime | None]:
-    """Is a document time stamp over these bytes, by a trusted authority? Revocation was judged before."""
+    """Is a document time stamp over these bytes, by a trusted authority? Its revocation is judged by the caller."""
+    known = rules.signature_validation_spec.local_knowledge
     context = ValidationContext(
         trust_roots=_anchors(trust),
-        other_certs=list(rules.signature_validation_spec.local_knowledge.known_certs),
+        other_certs=list(known.known_certs),
         allow_fetching=False,
         revocation_mode="soft-fail",
+        algorithm_usage_policy=_Dated(),
     )
     try:
         kwargs = await validate_tst_signed_data(embedded.signed_data, context, lambda _: embedded.compute_digest())
@@ -647,7 +699,7 @@ def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidatio
     )
 
 
-def _known(reader: PdfFileReader, trust: TrustMaterial, revocation: RevocationData) -> LocalKnowledge:
+def _known(reader: PdfHandler, trust: TrustMaterial, revocation: RevocationData) -> LocalKnowledge:
     certs = [_certificate(der) for der in (*trust.intermediates, *revocation.certificates)]
     crls = [_revocation_list(der) for der in revocation.crls]
     ocsps = [ocsp.OCSPResponse.load(der) for der in revocation.ocsps]

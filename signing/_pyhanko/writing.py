@@ -24,13 +24,14 @@ from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObj
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.stamp.base import BaseStampStyle
 from pyhanko.stamp.static import StaticContentStamp, StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.model import RevocationData
 from signing.cms import signed_attributes
-from signing.errors import FieldMissing, NotAPdf, SignatureWrong, SigningError
+from signing.errors import CertifiedUnchangeable, FieldMissing, NotAPdf, SignatureWrong, SigningError
 from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignIntent
 from signing.place import Cover, Piece
 from signing.stamp import MARK_FONT, mark_pieces
@@ -102,13 +103,46 @@ def add_proof(
 def make_timestamp_hole(pdf: bytes, *, reserved: int) -> PreparedTimestamp:
     """See `signing.sign.prepare_timestamp`."""
     with _translated():
+        return _stamp_hole(writer_for(pdf), reserved)
+
+
+def make_archive_hole(
+    pdf: bytes, certificates: tuple[bytes, ...], revocation: RevocationData, *, reserved: int
+) -> PreparedTimestamp:
+    """See `signing.archive.prepare_archive`."""
+    with _translated():
         writer = writer_for(pdf)
-        name = _free_timestamp_name(writer)
-        embedder = PdfCMSEmbedder(new_field_spec=fields.SigFieldSpec(name))
-        steps = embedder.write_cms(field_name=name, writer=writer)
-        next(steps)
-        steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))  # type: ignore[no-untyped-call]
-        digest, out = steps.send(SigIOSetup(md_algorithm="sha256"))
+        if _forbids_all(writer):
+            raise CertifiedUnchangeable
+        DocumentSecurityStore.supply_dss_in_writer(
+            writer,
+            None,
+            certs=[x509.Certificate.load(der) for der in dict.fromkeys((*certificates, *revocation.certificates))],
+            ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
+            crls=[crl.CertificateList.load(der) for der in revocation.crls],
+        )
+        return _stamp_hole(writer, reserved)
+
+
+def _forbids_all(writer: IncrementalPdfFileWriter) -> bool:
+    """Whether a signature certifies with DocMDP P=1."""
+    for name, _, reference in fields.enumerate_sig_fields(writer.prev, filled_status=True):
+        try:
+            level = EmbeddedPdfSignature(writer.prev, reference.get_object(), name).docmdp_level
+        except (PdfError, ValueError, TypeError, LookupError, AttributeError):
+            continue  # not a signature that certifies; the verdict before said what it is
+        if level == fields.MDPPerm.NO_CHANGES:
+            return True
+    return False
+
+
+def _stamp_hole(writer: IncrementalPdfFileWriter, reserved: int) -> PreparedTimestamp:
+    name = _free_timestamp_name(writer)
+    embedder = PdfCMSEmbedder(new_field_spec=fields.SigFieldSpec(name))
+    steps = embedder.write_cms(field_name=name, writer=writer)
+    next(steps)
+    steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))  # type: ignore[no-untyped-call]
+    digest, out = steps.send(SigIOSetup(md_algorithm="sha256"))
     return PreparedTimestamp(
         pdf=out.getvalue(),
         digest=digest.document_digest,

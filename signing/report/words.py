@@ -212,6 +212,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "Dấu thời gian trên tệp không được tin cậy.",
         "The document time stamp is not trusted.",
     ),
+    "timestamp-ended": (
+        "Chứng thư của dịch vụ đã cấp dấu thời gian trên tệp hết hạn, và không có dấu lưu trữ nào mới hơn.",
+        "The certificate behind the document time stamp has ended, and no newer archive time stamp follows.",
+    ),
     "pilot-certificate": (
         "Đây là chứng thư thử nghiệm, không có giá trị pháp lý.",
         "This is a trial certificate (chứng thư thử nghiệm), without legal force.",
@@ -345,6 +349,10 @@ ADVICE: dict[str, tuple[str, str]] = {
     "certificate-not-named": _SIGN_AGAIN,
     "key-usage-wrong": _RIGHT_USE,
     "timestamp-untrusted": _ADD_ROOT,
+    "timestamp-ended": (
+        "Hỏi nơi gửi hoặc nơi lưu trữ xem có bản đã gia hạn dấu lưu trữ hay không.",
+        "Ask the sender or the archive for the file with renewed archive time stamps.",
+    ),
     "pilot-certificate": (
         "Không dùng văn bản này làm căn cứ thực hiện.",
         "Do not act on this document.",

@@ -10,7 +10,7 @@ import pytest
 from keys.authority import PilotAuthority
 from keys.model import RevocationData, Signer
 from keys.timestamps import OnlineTsa
-from signing.model import LEADER_FIELD, SEAL_FIELD, SignaturePurpose, SignIntent
+from signing.model import LEADER_FIELD, SEAL_FIELD, Level, SignaturePurpose, SignIntent
 from signing.prepare import prepare_document
 from signing.sign import (
     check_prepared,
@@ -42,26 +42,28 @@ class Desk:
     leader: Signer
     seal: Signer
     run: Callable[..., Any] = here
+    at: datetime | None = None
 
-    def sign(self, pdf: bytes, purpose: SignaturePurpose) -> bytes:
+    def sign(self, pdf: bytes, purpose: SignaturePurpose, level: Level = Level.LT) -> bytes:
         leads = purpose is SignaturePurpose.LEADER
         key = self.leader if leads else self.seal
         image = draw_signature_image("Nguyễn Văn An") if leads else draw_seal_image("UBND huyện Cư M'gar")
         field = LEADER_FIELD if leads else SEAL_FIELD
         name = "Nguyễn Văn An" if leads else "Ủy ban nhân dân huyện Cư M'gar"
-        intent = SignIntent(purpose, field, image, name, datetime.now(UTC).replace(microsecond=0))
+        intent = SignIntent(purpose, field, image, name, self.at or datetime.now(UTC).replace(microsecond=0))
         prepared = self.run(prepare_signature, pdf, intent, key.certificate, key.chain)
         check_prepared(prepared, key.certificate, extends=pdf)
         signature = key.sign(prepared.attributes)
-        return self.run(
+        finished = self.run(
             finish_signature,
             prepared,
             signature=signature,
             certificate=key.certificate,
             chain=key.chain,
-            token=self.tsa.stamp(unsigned_token_digest(signature)),
-            revocation=self.revocation,
+            token=None if level is Level.B else self.tsa.stamp(unsigned_token_digest(signature)),
+            revocation=self.revocation if level in (Level.LT, Level.LTA) else None,
         )
+        return self.stamp(finished) if level is Level.LTA else finished
 
     def stamp(self, pdf: bytes) -> bytes:
         prepared = self.run(prepare_timestamp, pdf)
