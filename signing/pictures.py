@@ -128,7 +128,7 @@ def _boxed(picture: Image.Image, areas: Iterable[Area], allowed: Collection[str]
     boxed = picture.convert("RGB")
     draw = ImageDraw.Draw(boxed)
     thick = max(2, picture.width // 400)
-    font = ImageFont.load_default(max(12, picture.width // 60))
+    font = ImageFont.load_default(max(12, picture.width // 48))
     # red ones last: they are never hidden under a green one
     for n, area in sorted(enumerate(areas, 1), key=lambda one: one[1].field not in allowed):
         colour = _GREEN if area.field in allowed else _RED
