@@ -246,14 +246,18 @@ def submit(
     return parts.run(caller.actor, asked, work, act)
 
 
-def sign(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener") -> Answer:
+def sign(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener", otp: str | None = None
+) -> Answer:
     """Whose turn it is initials or signs with the key in the vault."""
-    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.LEADER)
+    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.LEADER, otp)
 
 
-def seal(parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener") -> Answer:
+def seal(
+    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener", otp: str | None = None
+) -> Answer:
     """The clerk seals with the office's key, opened by the clerk's own PIN."""
-    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.SEAL)
+    return _signed(parts, caller, asked, document, version, pin, SignaturePurpose.SEAL, otp)
 
 
 def number(
@@ -562,9 +566,15 @@ JOBS: Mapping[str, Callable[[Parts, Mapping[str, Any]], None]] = {"finish_signat
 
 
 def _signed(
-    parts: Parts, caller: Caller, asked: Asked, document: str, version: int, pin: "str | Opener",
+    parts: Parts,
+    caller: Caller,
+    asked: Asked,
+    document: str,
+    version: int,
+    pin: "str | Opener",
     purpose: SignaturePurpose,
-) -> Answer:  # fmt: skip
+    otp: str | None = None,
+) -> Answer:
     act_name, act_of = ("sign", issue.sign) if purpose is SignaturePurpose.LEADER else ("seal", issue.seal)
 
     def work() -> tuple[MadeSignature, SignedFile | None]:
@@ -577,7 +587,7 @@ def _signed(
             office = reading.exchange.office(caller.actor.office)
         tools = parts.tools()
         name = caller.name if purpose is SignaturePurpose.LEADER or office is None else office.name
-        with parts.open_key(key.id, caller.actor.id, pin) if isinstance(pin, str) else pin.open(key) as signer:
+        with parts.open_key(key.id, caller.actor.id, pin, otp) if isinstance(pin, str) else pin.open(key) as signer:
             made = make_signature(
                 tools, revision, made_for, signer, image=image, name=name, at=parts.now(), field=field
             )

@@ -164,9 +164,9 @@ class Congvan:
         body = {} if signers is None else {"signers": list(signers)}
         return self._move("POST", "documents", document, "/submit", body, key)
 
-    def sign(self, document: Json, pin: str, *, key: str | None = None) -> Json:
+    def sign(self, document: Json, pin: str, *, otp: str | None = None, key: str | None = None) -> Json:
         """Initial or sign when it is my turn. With the TSA away the state stays and `pending_signature` is set."""
-        return self._move("POST", "documents", document, "/sign", {"pin": pin}, key)
+        return self._move("POST", "documents", document, "/sign", {"pin": pin, "otp": otp}, key)
 
     def prepare(self, document: Json, act: str, certificate: bytes, *, key: str | None = None, **more: Any) -> Json:
         """Prepare `sign` or `seal` for a key elsewhere (`certificate` is DER): the answer says which hash to sign."""
@@ -200,9 +200,9 @@ class Congvan:
         """Take the next number of a series; `date` is `YYYY-MM-DD`, today in Vietnam when left out."""
         return self._move("POST", "documents", document, "/number", {"series": series, "date": date}, key)
 
-    def seal(self, document: Json, pin: str, *, key: str | None = None) -> Json:
+    def seal(self, document: Json, pin: str, *, otp: str | None = None, key: str | None = None) -> Json:
         """Put the office's seal on it."""
-        return self._move("POST", "documents", document, "/seal", {"pin": pin}, key)
+        return self._move("POST", "documents", document, "/seal", {"pin": pin, "otp": otp}, key)
 
     def batch(self, act: str, documents: Sequence[Json], pin: str, *, key: str | None = None) -> Iterator[Json]:
         """Sign or seal many documents with one PIN: yields one line for each as it is done, and one with the counts.

@@ -120,3 +120,21 @@ class MasterKeyFixed(ApiError):
     code = "master-key-fixed"
     vi = "Khóa chủ do systemd giữ: hãy nối 32 byte mới vào sau rồi chạy lại lệnh này (docs/operations.md)."
     en = "systemd keeps the master key: append 32 new bytes to it, then run this again (docs/operations.md)."
+
+
+class AlreadyThere(ApiError):
+    code = "already-there"
+    vi = "Đã có: {what}."
+    en = "It is there already: {what}."
+
+
+class KeyFileUnreadable(ApiError):
+    code = "key-file-unreadable"
+    vi = "Không mở được tệp khóa: sai mật khẩu hoặc không có khóa và chứng thư."
+    en = "The key file does not open: a wrong password, or no key and certificate in it."
+
+
+class PasswordTooShort(ApiError):
+    code = "password-too-short"
+    vi = "Mật khẩu phải có ít nhất {least} ký tự."
+    en = "The password must have at least {least} characters."

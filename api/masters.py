@@ -1,4 +1,4 @@
-"""Where the master keys of this installation are kept: a file, a systemd credential, or a file that a token sealed.
+"""Where secrets of this installation are kept: its master keys in a file, a credential, or a file that a token sealed.
 
 A ring of one key is the usual; while a rotation runs it holds two, oldest first, in the same place.
 """
@@ -115,6 +115,12 @@ def _file(settings: Settings) -> Path:
 
 def _sealed_file(settings: Settings) -> Path:
     return settings.data / "secrets" / "master.sealed"
+
+
+def handed_pin(settings: Settings, name: str) -> str | None:
+    """The PIN in the credential `congvan-pin-NAME`, or None where there is none."""
+    file = (settings.credentials or Path("-")) / f"congvan-pin-{name}"
+    return file.read_text("utf-8").rstrip("\r\n") if file.is_file() else None
 
 
 def _credential(settings: Settings) -> bytes:

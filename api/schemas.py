@@ -161,6 +161,7 @@ class Nothing(Body):
 
 class WithPin(Body):
     pin: Secret
+    otp: Secret | None = None
 
 
 def _bytes_of(word: object) -> object:

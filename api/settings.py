@@ -58,6 +58,13 @@ class Settings(BaseSettings):
     pkcs11_modules: dict[str, Path] = Field(
         default={}, description="PKCS#11 libraries that may be loaded: name and path. Nothing else names a library."
     )
+    remote_services: dict[str, str] = Field(
+        default={}, description="Remote signing services (CSC API): name and address, such as https://…/csc/v1."
+    )
+    remote_tokens: dict[str, str] = Field(
+        default={}, description="Access tokens of these services, by name; better as a file of secrets (JSON)."
+    )
+    remote_seconds: int = Field(default=20, ge=1, description="How long such a service may take for one answer.")
     credentials: Path | None = Field(
         default=None, description="Folder of credentials; under systemd it says so itself (CREDENTIALS_DIRECTORY)."
     )

@@ -6,8 +6,8 @@ on an engine that cannot write. PostgreSQL: psycopg 3, the same code.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from api import tables
 from api.engine import DbosQueue, job_client
 from api.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused
 from api.idempotency import Answer, Asked
-from api.masters import held_ring, kept_secret
+from api.masters import handed_pin, held_ring, kept_secret
 from api.outgoing import Outgoing, WithinBudget
 from api.settings import Settings
 from api.store import AccountStore
@@ -35,17 +35,21 @@ from exchange.storage.blobs import Blobs, LocalBlobs, S3Blobs
 from exchange.storage.ledger_store import LedgerStore
 from exchange.storage.store import Store, Transaction
 from keys import tables as keys_tables
-from keys.errors import TsaUnavailable
-from keys.model import TimestampAuthority, TrustMaterial
+from keys.errors import KeyUnavailable, TsaUnavailable, Words
+from keys.model import KeyPlace, Signer, TimestampAuthority, TrustMaterial
+from keys.remote import RemoteService, RemoteSigner
 from keys.revocation import OnlineRevocation, RevocationSource
-from keys.signer import VaultSigner
+from keys.signer import Pkcs11Signer, VaultSigner
 from keys.store import KeyStore
 from keys.timestamps import OnlineTsa
+from keys.tokens import MODULE
 from keys.vault import open_wrapping, unseal
 from signing.sandbox import Sandbox
 
 METADATA = (keys_tables.metadata, exchange_tables.metadata, tables.metadata)
 MOST_REDOS = 40
+NO_PIN = Words("không có mã PIN trong credential", "the credential with its PIN is missing")
+UNKNOWN_SERVICE = Words("dịch vụ ký số từ xa chưa được cấu hình", "the remote signing service is not set up")
 T = TypeVar("T")
 
 
@@ -231,11 +235,50 @@ class Parts:
         levels = Levels(self.settings.sign_level_leader, self.settings.sign_level_seal)
         return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named, levels)
 
-    def open_key(self, key: str, holder: str, pin: str) -> VaultSigner:
-        """A vault key, opened by its holder's PIN for one use. The try is counted, and committed, before it is made.
+    def open_key(self, key: str, holder: str, pin: str, otp: str | None = None) -> AbstractContextManager[Signer]:
+        """A key, opened by its holder for one use (`with`): from the vault, on a token, at a remote service.
 
-        Raises `PinWrong`, `PinLocked`, `KeyUnavailable`.
+        Raises `PinWrong`, `PinLocked`, `KeyUnavailable`; a token and a service on entering.
         """
+        with self.read() as reading:
+            there, record = reading.keys.elsewhere(key, holder), reading.keys.key(key)
+        if there is None or record is None:
+            return self._from_vault(key, holder, pin)
+        certificate, chain = record.certificate.der, record.chain
+        if there.place is KeyPlace.REMOTE:
+            service = self.remote_service(there.service)
+            return RemoteSigner(service, self.call, there.key, certificate, chain, pin=pin or None, otp=otp)
+        typed = pin if there.pin_from is None else handed_pin(self.settings, there.pin_from)
+        if typed is None:
+            raise KeyUnavailable(why=NO_PIN)
+        return Pkcs11Signer(self.pkcs11_module(there.service), there.token, there.key, typed, certificate, chain)
+
+    def pkcs11_module(self, name: str) -> str:
+        """The path of a PKCS#11 library by its name. Raises `KeyUnavailable` for one that the settings do not name."""
+        module = self.settings.pkcs11_modules.get(name)
+        if module is None:
+            raise KeyUnavailable(why=MODULE)
+        return str(module)
+
+    def remote_service(self, name: str) -> RemoteService:
+        """A remote signing service by its name. Raises `KeyUnavailable` for one that the settings do not name."""
+        url = self.settings.remote_services.get(name)
+        if url is None:
+            raise KeyUnavailable(why=UNKNOWN_SERVICE)
+        version = 2 if url.rstrip("/").endswith("/v2") else 1
+        return RemoteService(url, self.settings.remote_tokens.get(name), version)
+
+    def call(
+        self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str], limit: int
+    ) -> tuple[int, bytes]:
+        """The way out to remote services. Implements `keys.model.Call`."""
+        return self.outgoing.call(
+            url, body=body, content_type=content_type, headers=headers, limit=limit,
+            seconds=self.settings.remote_seconds,
+        )  # fmt: skip
+
+    def _from_vault(self, key: str, holder: str, pin: str) -> VaultSigner:
+        """The try is counted, and committed, before it is made."""
         with self.read() as reading:
             wrapping, record = reading.keys.wrapping(key, holder), reading.keys.key(key)
         assert record is not None  # noqa: S101 - a wrapping has its key

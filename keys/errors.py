@@ -88,6 +88,12 @@ class CertificateUnreadable(KeysError):
     en = "The certificate cannot be read."
 
 
+class CertificateUnfit(KeysError):
+    code = "certificate-unfit"
+    vi = "Chứng thư này không dùng được: {why}."
+    en = "This certificate cannot be used: {why}."
+
+
 class TsaUnavailable(KeysError):
     code = "tsa-unavailable"
     vi = "Dịch vụ dấu thời gian tạm ngừng. Chữ ký đã tạo được giữ lại và sẽ tự hoàn tất."

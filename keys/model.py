@@ -106,6 +106,29 @@ class KeyRecord:
     retired_at: datetime | None = None
 
 
+class KeyPlace(StrEnum):
+    """Where a private key lies that is not in the vault."""
+
+    TOKEN = "token"  # noqa: S105 - a word, no secret
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How to reach a key on a token or at a remote service.
+
+    `service` is a name of the settings: of a PKCS#11 library (its path never comes out of a database) or of a remote
+    service. `token` is the token's label (empty for a service), `key` the key's label or the credential's id.
+    `pin_from` names a credential that holds the PIN; None: the person types it.
+    """
+
+    place: KeyPlace
+    service: str
+    token: str
+    key: str
+    pin_from: str | None = None
+
+
 class Signer(Protocol):
     """One face for every key: a vault key that was opened, a PKCS#11 token, a remote service.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -53,7 +53,7 @@ class RemoteService:
 
     url: str
     token: str | None = None
-    version: Literal[1, 2] = 1
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

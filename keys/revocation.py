@@ -197,6 +197,24 @@ def _lists(der: bytes, certificate: bytes, issuer: bytes) -> bool:
     return x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(serial) is not None
 
 
+def revoked_at(certificate: bytes, material: TrustMaterial, answers: RevocationData) -> datetime | None:
+    """Since when `certificate` (DER) is revoked, by checked answers of its issuer alone; None where none says so."""
+    issuers = chain_of(certificate, material)
+    if not issuers:
+        return None
+    serial, issuer = x509.load_der_x509_certificate(certificate).serial_number, issuers[0]
+    found = []
+    for der in answers.ocsps:
+        if checked_ocsp(der, certificate, issuer):
+            singles = ocsp.load_der_ocsp_response(der).responses
+            found += [one.revocation_time_utc for one in singles if _is_about(one, certificate, issuer)]
+    for der in answers.crls:
+        if checked_crl(der, certificate, issuer):
+            row = x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(serial)
+            found.append(row.revocation_date_utc if row else None)
+    return min((moment for moment in found if moment), default=None)
+
+
 def checked_ocsp(der: bytes, certificate: bytes, issuer: bytes) -> _Answer | None:
     """The OCSP answer, if it is about `certificate` and from `issuer` or a responder that it appointed; else None.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, select, update
+from sqlalchemy import Connection, Row, Table, delete, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keys.certificates import fingerprint, read_certificate
@@ -12,14 +12,16 @@ from keys.errors import KeyUnavailable, PinLocked, Words
 from keys.model import (
     Anchor,
     Certificate,
+    Elsewhere,
     Fingerprint,
+    KeyPlace,
     KeyRecord,
     Purpose,
     TrustMaterial,
     TrustWorld,
     Wrapping,
 )
-from keys.tables import anchors, certificates, holders, intermediates, keys, masters, wrappings
+from keys.tables import anchors, certificates, elsewhere, holders, intermediates, keys, masters, wrappings
 from keys.trust import chain_of
 
 MOST_TRIES = 5
@@ -103,9 +105,23 @@ class KeyStore:
         return next(iter(self._records(keys.c.id == key_id)), None)
 
     def keys_for(self, holder: str) -> list[KeyRecord]:
-        """The keys that `holder` may open with a PIN, without retired ones; oldest first."""
-        held = select(wrappings.c.key_id).where(wrappings.c.holder == holder)
+        """The keys that `holder` may use, without retired ones; oldest first."""
+        held = union_all(*(select(table.c.key_id).where(table.c.holder == holder) for table in (wrappings, elsewhere)))
         return self._records(keys.c.id.in_(held) & keys.c.retired_at.is_(None))
+
+    def key_of_certificate(self, name: Fingerprint) -> KeyRecord | None:
+        """The key with that certificate that is not retired, or None."""
+        return next(iter(self._records((keys.c.certificate == name) & keys.c.retired_at.is_(None))), None)
+
+    def keys_in_use(self, office: str | None = None) -> list[KeyRecord]:
+        """Every key that is not retired, of one office or of all; oldest first."""
+        here = keys.c.retired_at.is_(None)
+        return self._records(here if office is None else here & (keys.c.office == office))
+
+    def holders(self, key_id: str) -> list[str]:
+        """Who may use a key."""
+        held = union_all(*(select(table.c.holder).where(table.c.key_id == key_id) for table in (wrappings, elsewhere)))
+        return sorted(self._connection.scalars(held))
 
     def retire_key(self, key_id: str, at: datetime) -> None:
         """From now on nobody signs with this key. Its certificate stays; a first retirement stays."""
@@ -216,6 +232,34 @@ class KeyStore:
         """Forget the attempts: the PIN was right."""
         here = (wrappings.c.key_id == key_id) & (wrappings.c.holder == holder)
         self._connection.execute(update(wrappings).where(here).values(tries=0))
+
+    def drop_holder(self, key_id: str, holder: str, at: datetime) -> None:
+        """From now on this person cannot use the key; one that nobody can use is retired. Its certificate stays."""
+        for table in (wrappings, elsewhere):
+            self._connection.execute(delete(table).where(table.c.key_id == key_id, table.c.holder == holder))
+        if not self.holders(key_id):
+            self.retire_key(key_id, at)
+
+    # --- keys on tokens and at remote services ---
+
+    def add_elsewhere(self, key_id: str, holder: str, there: Elsewhere) -> None:
+        """Let `holder` use a key that lies there; what was known of it for that holder is replaced."""
+        values = {name: getattr(there, name) for name in Elsewhere.__dataclass_fields__}
+        insert = self._insert(elsewhere).values(key_id=key_id, holder=holder, **values)
+        self._connection.execute(insert.on_conflict_do_update(index_elements=["key_id", "holder"], set_=values))
+
+    def elsewhere(self, key_id: str, holder: str) -> Elsewhere | None:
+        """Where the key lies for `holder`; None when in the vault. Raises `KeyUnavailable` when it is retired."""
+        row = self._connection.execute(
+            select(elsewhere, keys.c.retired_at)
+            .join(keys, keys.c.id == elsewhere.c.key_id)
+            .where(elsewhere.c.key_id == key_id, elsewhere.c.holder == holder)
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.retired_at is not None:
+            raise KeyUnavailable(why=RETIRED)
+        return Elsewhere(KeyPlace(row.place), row.service, row.token, row.key, row.pin_from)
 
     # --- master keys ---
 

@@ -103,3 +103,17 @@ masters = Table(
     Column("retired_at", UtcTime),
 )
 """Master keys by name, never their bytes. Nothing new is sealed under one that is retired."""
+
+elsewhere = Table(
+    "keys_elsewhere",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("holder", String(64), primary_key=True),
+    Column("place", String(16), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("key", String(256), nullable=False),
+    Column("pin_from", String(64)),
+    Index("keys_elsewhere_holder", "holder"),
+)
+"""A key on a token or at a remote service, and who may use it."""

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from keys.errors import Words
+
 
 class SigningError(Exception):
     """A PDF could not be read, prepared or signed; `code` says why, for ever the same word."""
@@ -21,7 +23,11 @@ class SigningError(Exception):
     def sentence(self, language: str) -> str:
         """The sentence for people, in `vi` or `en`."""
         pattern = self.vi if language == "vi" else self.en
-        return pattern.format(**self.gaps)
+        said = {
+            name: (gap.vi if language == "vi" else gap.en) if isinstance(gap, Words) else gap
+            for name, gap in self.gaps.items()
+        }
+        return pattern.format(**said)
 
 
 def _rebuild(kind: type[SigningError], gaps: dict[str, object]) -> SigningError:
@@ -110,3 +116,9 @@ class ArchiveWorse(SigningError):
     code = "archive-worse"
     vi = "Sau khi bổ sung bằng chứng, kết quả kiểm tra kém đi ({what}). Bản mới không được giữ lại."
     en = "With the proof added the file is judged worse ({what}). The new file is not kept."
+
+
+class ImageUnfit(SigningError):
+    code = "image-unfit"
+    vi = "Hình này không dùng được: {why}. Cần PNG nền trong suốt; chữ ký màu xanh, con dấu màu đỏ."
+    en = "This picture cannot be used: {why}. A transparent PNG is needed; a signature in blue, a seal in red."

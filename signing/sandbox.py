@@ -46,6 +46,7 @@ _ADMITTED_NAMES = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
     ("builtins", "bytearray"),
+    ("keys.errors", "Words"),
 }
 """Beside these, values that need no name in a pickle: tuples, lists, dicts, str, bytes, numbers, None."""
 
@@ -152,6 +153,8 @@ class _Server:
 
     def end(self) -> None:
         self._control.close()  # the server ends its children and itself when this side is closed
+        if not self._ready:
+            self._process.kill()  # still loading, or never asked: it has no child, and nobody need wait for it
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -257,7 +260,10 @@ class _OnlyValues(pickle.Unpickler):
     """Makes this room's values and plain ones; a pickle that names anything else is not read."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ADMITTED_NAMES or (module, name) == ("signing.errors", "_rebuild"):
+        if (module, name) in _ADMITTED_NAMES or (module, name) in (
+            ("signing.errors", "_rebuild"),
+            ("keys.errors", "Words"),
+        ):
             return super().find_class(module, name)
         if module in _ADMITTED_MODULES and "." not in name:
             found = super().find_class(module, name)

@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.fixtures.storage",
     "tests.fixtures.service",
     "tests.fixtures.csc",
+    "tests.fixtures.hsm",
     "tests.fixtures.tokens",
 ]

@@ -1,5 +1,6 @@
 """The command line: `service` runs it, `road` walks documents through it by the JSON API, `check` verifies offline,
-`trust` says whom it believes, `key` keeps the keys.
+`trust` says whom it believes, `key` keeps the keys,
+`people` sets up offices and accounts.
 
 Exit statuses: 0 done; 1 refused or not valid; 64 wrong usage. `verify` and `evidence check` have their own (see there).
 """
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import check, key, road, service, trust
+from api.cli import check, key, people, road, service, trust
 
 USAGE = 64
 """`EX_USAGE` of sysexits: never one of the statuses that mean a verdict."""
@@ -29,6 +30,7 @@ road.add_to(app)
 check.add_to(app)
 trust.add_to(app)
 key.add_to(app)
+people.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

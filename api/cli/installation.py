@@ -35,15 +35,28 @@ def installation() -> Iterator[Parts]:
         parts.close()
 
 
-def refusals_said(command: Callable[..., None]) -> Callable[..., None]:
+def refusals_said(command: Callable[..., None]) -> Callable[..., int]:
     """A refusal of any room is one sentence in both languages, its code, and exit status 1."""
 
     @wraps(command)
-    def said(*args: Any, **kwargs: Any) -> None:
+    def said(*args: Any, **kwargs: Any) -> int:
         try:
             command(*args, **kwargs)
         except ROOM_ERRORS as refusal:
             typer.echo(f"{refusal.sentence('vi')} / {refusal.sentence('en')} [{refusal.code}]", err=True)
-            sys.exit(REFUSED)
+            return REFUSED
+        return 0
 
     return said
+
+
+def typed(given: str | None, what: str) -> str:
+    """A secret: as given, else asked for unseen; without a terminal it is the next line of standard input."""
+    if given is not None:
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.BadParameter(f"Thiếu / missing: {what}")
+    return line.rstrip("\r\n")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 import typer
 
+from api.cli.installation import typed
 from api.client import Congvan, Json, Refused
 
 Document = Annotated[str, typer.Argument(help="Mã văn bản (doc_…). / Document id.")]
@@ -40,7 +41,7 @@ def login(
     """Đăng nhập và giữ phiên làm việc. / Log in and keep the session."""
     _require_address(address)
     with Congvan.at(address, language=language) as client:
-        client.log_in(name, _typed(password, "Mật khẩu / Password"), code)
+        client.log_in(name, typed(password, "Mật khẩu / Password"), code)
         _session.parent.mkdir(parents=True, exist_ok=True)
         _session.touch(mode=0o600)
         _session.write_text(f"{address}\n{client.token}\n{language}\n", "utf-8")
@@ -96,8 +97,8 @@ def submit(
 
 def sign(document: Document, pin: Pin = None) -> None:
     """Ký nháy hoặc ký số khi đến lượt. / Initial or sign when it is your turn."""
-    typed = _typed(pin, "Mã PIN / PIN")
-    _move(document, lambda c, d: c.sign(d, typed))
+    given = typed(pin, "Mã PIN / PIN")
+    _move(document, lambda c, d: c.sign(d, given))
 
 
 def return_(document: Document, reason: Reason) -> None:
@@ -116,8 +117,8 @@ def number(
 
 def seal(document: Document, pin: Pin = None) -> None:
     """Đóng dấu số. / Seal."""
-    typed = _typed(pin, "Mã PIN / PIN")
-    _move(document, lambda c, d: c.seal(d, typed))
+    given = typed(pin, "Mã PIN / PIN")
+    _move(document, lambda c, d: c.seal(d, given))
 
 
 def issue(
@@ -147,7 +148,7 @@ def batch(
 
     Kết quả từng văn bản hiện ngay khi xong; lỗi ở một văn bản không dừng các văn bản khác.
     """
-    typed = _typed(pin, "Mã PIN / PIN")
+    given = typed(pin, "Mã PIN / PIN")
     with client_of_session() as client:
         chosen = [client.document(one) for one in documents or []]
         if not documents:
@@ -157,7 +158,7 @@ def batch(
             return
         subjects = {one["id"]: one["subject"] for one in chosen}
         failed = 0
-        for line in client.batch(act, chosen, typed):
+        for line in client.batch(act, chosen, given):
             if line.get("finished"):
                 failed = line["failed"]
                 typer.echo(f"{line['done']} xong, {failed} không được. / {line['done']} done, {failed} failed.")
@@ -304,21 +305,6 @@ def _require_address(address: str) -> None:
         good = False
     if not good:
         raise typer.BadParameter(f"{address}: cần http://… hoặc https://… / an address begins with http:// or https://")
-
-
-def _typed(given: str | None, what: str) -> str:
-    """A secret: as given, else asked for unseen; without a terminal it is the next line of standard input.
-
-    The question goes to standard error: what a command answers stands alone on standard output.
-    """
-    if given is not None:
-        return given
-    if sys.stdin.isatty():
-        return str(typer.prompt(what, hide_input=True, err=True))
-    line = sys.stdin.readline()
-    if not line:
-        raise typer.BadParameter(f"Thiếu / missing: {what}")
-    return line.rstrip("\r\n")
 
 
 def _move(document: str, act: Callable[[Congvan, Json], Json]) -> None:

@@ -73,7 +73,7 @@ def sign(
     request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithPin
 ) -> Response:
     """Initials or the signature of the one whose turn it is, with the key in the vault; 202: it waits for its time."""
-    return answered(cases.sign(parts, caller, asked(request, key, body), document, version, body.pin))
+    return answered(cases.sign(parts, caller, asked(request, key, body), document, version, body.pin, body.otp))
 
 
 @router.post("/{document}/sign/prepare", status_code=201)
@@ -115,7 +115,7 @@ def seal(
     request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.WithPin
 ) -> Response:
     """The office's seal, with its key in the vault. 202 when it waits for its time stamp."""
-    return answered(cases.seal(parts, caller, asked(request, key, body), document, version, body.pin))
+    return answered(cases.seal(parts, caller, asked(request, key, body), document, version, body.pin, body.otp))
 
 
 @router.post("/{document}/seal/prepare", status_code=201)

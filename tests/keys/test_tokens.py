@@ -1,88 +1,17 @@
 """A key on a PKCS#11 token (SoftHSM2) signs like any other, and says why when it cannot."""
 
-import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pkcs11
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from keys.authority import PilotAuthority
 from keys.certificates import signed_by
 from keys.errors import KeyUnavailable, PinLocked, PinWrong, TokenPinLocked, TokenPinWrong
 from keys.masters import new_master
-from keys.signer import Pkcs11Signer
 from keys.tokens import open_ring, seal_ring, token_session
-from tests.fixtures.needs import absent
-from tests.fixtures.pilot import OFFICE_CODE, OFFICE_NAME, now
-
-MODULES = (
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib64/pkcs11/libsofthsm2.so",
-    "/usr/local/lib/softhsm/libsofthsm2.so",
-)
-PIN = "56785678"
-
-
-@dataclass(frozen=True)
-class Token:
-    module: str
-    label: str
-    folder: Path
-    certificates: dict[str, bytes]
-    chain: tuple[bytes, ...]
-
-    def signer(
-        self,
-        key: str = "rsa",
-        *,
-        pin: str = PIN,
-        label: str | None = None,
-        module: str | None = None,
-        certificate_of: str | None = None,
-    ) -> Pkcs11Signer:
-        certificate = self.certificates.get(certificate_of or key, b"")
-        return Pkcs11Signer(module or self.module, label or self.label, key, pin, certificate, self.chain)
-
-
-@pytest.fixture(scope="module")
-def token(
-    program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory, authority: PilotAuthority
-) -> Iterator[Token]:
-    """A SoftHSM token with an RSA and an EC key and certificates of the pilot for them."""
-    util = program("softhsm2-util")
-    module = next((path for path in MODULES if Path(path).exists()), None) or absent(
-        "libsofthsm2.so", "apt-get install softhsm2"
-    )
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    conf = folder / "softhsm2.conf"
-    conf.write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-    # the library reads this once, when it is loaded into the process
-    old, os.environ["SOFTHSM2_CONF"] = os.environ.get("SOFTHSM2_CONF"), str(conf)
-    label = f"vanthu-{uuid.uuid4().hex[:8]}"
-    subprocess.run([util, "--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN], check=True)
-    certificates = {}
-    keys = {"rsa": rsa.generate_private_key(65537, 2048), "ec": ec.generate_private_key(ec.SECP256R1())}
-    for number, (name, key) in enumerate(keys.items(), start=1):
-        path = folder / f"{name}.pem"
-        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        options = ["--import", str(path), "--token", label, "--label", name, "--id", f"0{number}", "--pin", PIN]
-        subprocess.run([util, *options], check=True)
-        certificates[name] = authority.organisation(OFFICE_NAME, OFFICE_CODE, key.public_key(), now())
-    yield Token(module, label, folder, certificates, authority.chain)
-    if old is None:
-        del os.environ["SOFTHSM2_CONF"]
-    else:
-        os.environ["SOFTHSM2_CONF"] = old
+from tests.fixtures.hsm import PIN, Token, pulled_out, token_says
 
 
 @pytest.mark.parametrize("key", ["rsa", "ec"])
@@ -190,32 +119,6 @@ def test_a_token_seals_the_master_keys_and_only_its_own_key_opens_them(token: To
         with pytest.raises(KeyUnavailable):
             open_ring(session, "another-key", sealed)
     assert "not sealed by this token" in altered.value.sentence("en")
-
-
-@contextmanager
-def token_says(token: Token, flag: pkcs11.TokenFlag) -> Iterator[None]:
-    """The token with that flag set in what it stores about itself."""
-    [stored] = token.folder.glob("tokens/*/token.object")
-    before = stored.read_bytes()
-    at = before.index(bytes.fromhex("000000008000534b0000000000000002")) + 16  # CKA_OS_TOKENFLAGS, a number
-    flags = int.from_bytes(before[at : at + 8]) | flag
-    stored.write_bytes(before[:at] + flags.to_bytes(8) + before[at + 8 :])
-    pkcs11.lib(token.module).reinitialize()
-    try:
-        yield
-    finally:
-        stored.write_bytes(before)
-        pkcs11.lib(token.module).reinitialize()
-
-
-@contextmanager
-def pulled_out(token: Token) -> Iterator[None]:
-    """The token's store is away, as a pulled token's is."""
-    (token.folder / "tokens").rename(token.folder / "away")
-    try:
-        yield
-    finally:
-        (token.folder / "away").rename(token.folder / "tokens")
 
 
 def test_a_left_token_signs_no_more(token: Token) -> None:

@@ -95,6 +95,20 @@ def upgrade() -> None:
         batch_op.create_index("keys_wrappings_master", ["master"], unique=False)
 
     op.create_table(
+        "keys_elsewhere",
+        sa.Column("key_id", sa.String(length=64), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("place", sa.String(length=16), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("pin_from", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("key_id", "holder"),
+    )
+    with op.batch_alter_table("keys_elsewhere", schema=None) as batch_op:
+        batch_op.create_index("keys_elsewhere_holder", ["holder"], unique=False)
+
+    op.create_table(
         "keys_masters",
         sa.Column("name", sa.String(length=16), nullable=False),
         sa.Column("used_from", sa.DateTime(timezone=True), nullable=False),

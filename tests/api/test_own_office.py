@@ -1,0 +1,358 @@
+"""An office starts by commands, without the pilot, with the keys that it has: a file, a token, a remote service."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_der_x509_certificate
+
+from api.app import create_app
+from api.cli import run
+from api.client import Json
+from api.pilot.walk import Login
+from api.settings import load_settings
+from api.wiring import build_parts
+from keys.authority import PilotAuthority, PublicKey
+from keys.certificates import fingerprint
+from keys.remote import RemoteService, credential_of
+from signing.stamp import draw_seal_image, draw_signature_image
+from tests.fixtures.csc import Csc, Said, Way
+from tests.fixtures.hsm import PIN as TOKEN_PIN
+from tests.fixtures.hsm import Token, pulled_out, token_says
+from tests.fixtures.pilot import PilotServer, now
+from tests.fixtures.service import ApiService, refusal
+
+import pkcs11  # isort: skip
+
+OFFICE, COMMUNE = "H77.01", "H77.01.05"
+NAME, LEADER, CLERK = "Ủy ban nhân dân huyện Ea H'leo", "lanhdao.huyen", "vanthu.huyen"
+LEADER_NAME, PASSWORD, PIN = "Trần Văn Bình", "mat-khau-that-dai", "24681357"
+PEOPLE = (
+    (LEADER, LEADER_NAME, OFFICE, "leader"), (CLERK, "Lê Thị Cúc", OFFICE, "clerk"),
+    ("chuyenvien.huyen", "Phạm Văn Dũng", OFFICE, "officer"), ("vanthu.xa", "Hồ Thị Em", COMMUNE, "clerk"),
+)  # fmt: skip
+Told = tuple[int, str, str]
+
+
+class Own:
+    """The installation: its commands, its service, and certificates of the authority that it trusts."""
+
+    def __init__(self, folder: Path, service: ApiService, authority: PilotAuthority, csc: Csc) -> None:
+        self.folder = folder
+        self.service = service
+        self.authority = authority
+        self.csc = csc
+
+    def leader_certificate(self, key: PublicKey, name: str = LEADER_NAME) -> bytes:
+        return self.authority.person(name, NAME, OFFICE, "Chủ tịch", key, now())
+
+    def file(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def chain(self, name: str, certificate: bytes) -> Path:
+        """A file with the certificate and those of its issuers, as authorities hand it out."""
+        ders = (certificate, *self.authority.chain)
+        return self.file(name, b"".join(load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in ders))
+
+    def waiting(self) -> Json:
+        """A new document that waits for the leader."""
+        return self.service.document("waiting_signature")
+
+    def unchanged(self, document: Json) -> bool:
+        """Whether the document and its file are as they were."""
+        now = self.service.person(LEADER).document(document["id"])
+        return all(now[name] == document[name] for name in ("state", "version", "revision", "pending_signature"))
+
+
+def command(*words: object) -> int:
+    return run([*map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def own(
+    tmp_path_factory: pytest.TempPathFactory,
+    pilot_server: PilotServer,
+    authority: PilotAuthority,
+    token: Token,
+    csc: Csc,
+) -> Iterator[Own]:
+    """An installation that only its own commands have set up, with keys in the vault."""
+    folder = tmp_path_factory.mktemp("own")
+    hosts = [pilot_server.url.removeprefix("http://"), csc.url.removeprefix("http://").partition("/")[0]]
+    settings = {
+        "CONGVAN_DATA": str(folder / "data"),
+        "CONGVAN_TSA_URL": authority.tsa_url,
+        "CONGVAN_OUTGOING_ALLOWED": json.dumps(hosts),
+        "CONGVAN_PKCS11_MODULES": json.dumps({"hsm": token.module}),
+        "CONGVAN_REMOTE_SERVICES": json.dumps({"ca": csc.url}),
+        "CONGVAN_REMOTE_TOKENS": json.dumps({"ca": "access"}),
+        "CREDENTIALS_DIRECTORY": str(folder / "credentials"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        (folder / "credentials").mkdir()
+        _set_up(folder, authority)
+        parts = build_parts(load_settings())
+        logins = {login: Login(login, name, office, PASSWORD, PIN) for login, name, office, _ in PEOPLE}
+        yield Own(folder, ApiService(parts, create_app(parts), logins, pilot_server), authority, csc)
+        parts.close()
+
+
+def _set_up(folder: Path, authority: PilotAuthority) -> None:
+    """What an operator types, line by line."""
+    root = folder / "root.cer"
+    root.write_bytes(authority.certificate)
+    name = fingerprint(authority.certificate)
+    assert command("trust", "add", root, "--world", "office", "--fingerprint", name) == 0
+    assert command("office", "add", OFFICE, NAME) == 0
+    assert command("office", "add", COMMUNE, "UBND xã Ea Hiao", "--parent", OFFICE) == 0
+    assert command("office", "series", OFFICE, "qd", "Quyết định", "{n}/QĐ-UBND") == 0
+    for login, person, office, role in PEOPLE:
+        added = ("account", "add", login, person, "--office", office, "--role", role, "--password", PASSWORD)
+        assert command(*added) == 0
+    (folder / "signature.png").write_bytes(draw_signature_image(LEADER_NAME))
+    (folder / "seal.png").write_bytes(draw_seal_image(NAME))
+    assert command("account", "signature-image", LEADER, folder / "signature.png") == 0
+    assert command("office", "seal-image", OFFICE, folder / "seal.png") == 0
+    for kind in ("person", "organisation"):
+        key = rsa.generate_private_key(65537, 2048)
+        public = key.public_key()
+        der = (
+            authority.person(LEADER_NAME, NAME, OFFICE, None, public, now())
+            if kind == "person"
+            else authority.organisation(NAME, OFFICE, public, now())
+        )
+        (folder / f"{kind}.p12").write_bytes(p12(key, der, authority.chain))
+
+
+def p12(key: Any, certificate: bytes, chain: tuple[bytes, ...] = (), password: bytes = b"file") -> bytes:
+    more = [load_der_x509_certificate(der) for der in chain]
+    return serialize_key_and_certificates(
+        b"key", key, load_der_x509_certificate(certificate), more, BestAvailableEncryption(password)
+    )
+
+
+def uses(holder: str = LEADER, kind: str = "person", office: str = OFFICE) -> tuple[str, ...]:
+    return ("--holder", holder, "--office", office, "--as", kind)
+
+
+def secret() -> tuple[str, ...]:
+    return ("--password", "file", "--pin", PIN)
+
+
+@pytest.fixture
+def in_vault(own: Own) -> None:
+    """Leader and clerk have their keys in the vault."""
+    for kind, holder in (("person", LEADER), ("organisation", CLERK)):
+        assert command("key", "import", own.folder / f"{kind}.p12", *uses(holder, kind), *secret()) == 0
+
+
+def test_a_document_goes_the_whole_road_in_an_office_that_commands_have_set_up(own: Own, in_vault: None) -> None:
+    sealed = own.service.document("sealed")
+    own.service.person(CLERK).issue(sealed, [{"office": COMMUNE}])
+    clerk = own.service.person("vanthu.xa")
+    arrival = clerk.delivery(own.service.arrival(sealed, "vanthu.xa")["id"])
+    assert clerk.register(arrival, arrival["file"]["sha256"])["state"] == "registered"
+
+
+def test_what_is_there_is_not_added_again_and_what_is_not_there_is_said(
+    own: Own, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cases: dict[str, tuple[object, ...]] = {
+        "already-there": ("office", "add", OFFICE, "Another"),
+        "recipient-unknown": ("office", "add", "H1", "A", "--parent", "H2"),
+        "password-too-short": (
+            "account",
+            "add",
+            "x",
+            "X",
+            "--office",
+            OFFICE,
+            "--role",
+            "clerk",
+            "--password",
+            "short",
+        ),
+        "not-found": ("account", "password", "nobody", "--new", PASSWORD),
+        "image-unfit": ("office", "seal-image", OFFICE, own.folder / "signature.png"),
+        "key-file-unreadable": ("key", "import", own.folder / "person.p12", *uses(), "--password", "no", "--pin", PIN),
+        "person-unknown": ("key", "import", own.folder / "person.p12", *uses(office=COMMUNE), *secret()),
+        "certificate-unfit": ("key", "import", own.folder / "person.p12", *uses(CLERK), *secret()),
+        "pin-too-short": ("key", "import", own.folder / "person.p12", *uses(), "--password", "file", "--pin", "123"),
+    }
+    for code, words in cases.items():
+        assert command(*words) == 1, code
+        assert f"[{code}]" in capfd.readouterr().err, code
+    assert command("account", "add", CLERK, "X", "--office", OFFICE, "--role", "clerk", "--password", PASSWORD) == 1
+    assert command("account", "add", "x", "X", "--office", OFFICE, "--role", "king", "--password", PASSWORD) == 64
+    assert own.waiting()["state"] == "waiting_signature", "and nothing was changed by it"
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_whose_certificate_stays(
+    own: Own, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    file = own.file("new.p12", p12(key, own.leader_certificate(key.public_key())))
+    with own.service.parts.read() as reading:
+        [before] = reading.keys.keys_for(own.service.account(LEADER))
+    capfd.readouterr()
+    assert command("key", "import", file, *uses(), "--password", "file", "--pin", "99999999") == 0
+    assert f"– {before.id}" in capfd.readouterr().out
+    with own.service.parts.read() as reading:
+        [after] = reading.keys.keys_for(own.service.account(LEADER))
+        old = reading.keys.key(before.id)
+        assert old is not None
+        assert old.retired_at is not None
+        assert reading.keys.certificate(before.certificate.fingerprint) == before.certificate
+    document = own.waiting()
+    assert refusal(lambda: own.service.person(LEADER).sign(document, PIN)).code == "pin-wrong"
+    assert own.service.person(LEADER).sign(document, "99999999")["state"] == "signed"
+    assert command("key", "list") == 0
+    listed = capfd.readouterr().out
+    assert after.id in listed
+    assert before.id not in listed
+
+
+def test_a_certificate_of_another_key_is_not_brought_in(own: Own, capfd: pytest.CaptureFixture[str]) -> None:
+    file = own.chain("other.cer", own.leader_certificate(rsa.generate_private_key(65537, 2048).public_key()))
+    words = ("key", "token", "hsm", token_label(own), "rsa", "--certificate", file, *uses(), "--pin", TOKEN_PIN)
+    assert command(*words) == 1
+    assert "does not belong to the key" in capfd.readouterr().err
+
+
+# -- a token --
+
+
+def token_label(own: Own) -> str:
+    return next(iter(pkcs11.lib(own.service.parts.pkcs11_module("hsm")).get_tokens())).label
+
+
+@pytest.fixture
+def on_token(own: Own, token: Token) -> Token:
+    """The leader's key is on the token."""
+    file = own.chain("token.cer", own.leader_certificate(token.public["rsa"]))
+    words = ("key", "token", "hsm", token.label, "rsa", "--certificate", file, *uses(), "--pin", TOKEN_PIN)
+    assert command(*words) == 0
+    return token
+
+
+def test_the_leader_signs_with_a_token(own: Own, on_token: Token) -> None:
+    signed = own.service.person(LEADER).sign(own.waiting(), TOKEN_PIN)
+    assert signed["state"] == "signed"
+
+
+def test_what_a_token_refuses_leaves_the_document_as_it_was(own: Own, on_token: Token) -> None:
+    document = own.waiting()
+    leader = own.service.person(LEADER, "en")
+    wrong = refusal(lambda: leader.sign(document, "00000000"))
+    assert (wrong.code, "Few tries may be left" in str(wrong.problem["detail"])) == ("pin-wrong", True)
+    assert not wrong.problem["retryable"], "a program that repeats it would lock the token"
+    with token_says(on_token, pkcs11.TokenFlag.USER_PIN_LOCKED):
+        assert refusal(lambda: leader.sign(document, TOKEN_PIN)).code == "pin-locked"
+    with pulled_out(on_token):
+        gone = refusal(lambda: leader.sign(document, TOKEN_PIN))
+    assert (gone.code, "the token is not there" in str(gone.problem["detail"])) == ("key-unavailable", True)
+    assert own.unchanged(document)
+    assert leader.sign(document, TOKEN_PIN)["state"] == "signed"
+
+
+def test_a_key_label_that_is_not_on_the_token_and_a_library_that_nobody_allowed_are_said(
+    own: Own, token: Token, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = own.chain("absent.cer", own.leader_certificate(token.public["rsa"]))
+    for words, said in (
+        (("hsm", token.label, "no-such-key"), "the key is not on the token"),
+        (("another", token.label, "rsa"), "the PKCS#11 library does not open"),
+    ):
+        assert command("key", "token", *words, "--certificate", file, *uses(), "--pin", TOKEN_PIN) == 1
+        assert said in capfd.readouterr().err
+
+
+def test_a_seal_may_have_its_pin_in_a_credential_and_a_person_may_not(
+    own: Own, on_token: Token, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (own.folder / "credentials" / "congvan-pin-seal").write_text(f"{TOKEN_PIN}\n")
+    seal = own.authority.organisation(NAME, OFFICE, on_token.public["ec"], now())
+    there = ("key", "token", "hsm", on_token.label, "ec", "--pin-from", "seal", "--certificate")
+    assert command(*there, own.chain("seal.cer", seal), *uses(CLERK, "organisation")) == 0
+    numbered = own.service.on("numbered", own.service.person(LEADER).sign(own.waiting(), TOKEN_PIN))
+    assert own.service.person(CLERK).seal(numbered, "")["state"] == "sealed"
+
+    person = own.chain("person.cer", own.leader_certificate(on_token.public["ec"]))
+    assert command(*there, person, *uses()) == 1
+    assert "opened by the PIN that they type" in capfd.readouterr().err
+
+
+# -- a remote service --
+
+
+@pytest.fixture
+def remote(own: Own, csc: Csc) -> Iterator[Callable[[Way], Any]]:
+    """The leader's key is at the remote service; `remote(way)` makes the line behave like that."""
+    known = credential_of(RemoteService(csc.url), own.service.parts.call, "gov/leader")
+    public = load_der_x509_certificate(known.certificate).public_key()
+    ders = (own.leader_certificate(public), *own.authority.chain)  # type: ignore[arg-type]
+
+    def ours(method: str, body: bytes, go: Callable[[bytes], Said]) -> Said:
+        """The service with the certificate that our authority has issued for its key."""
+        status, answer = go(body)
+        if method != "credentials/info":
+            return status, answer
+        told = json.loads(answer) | {"cert": {"certificates": [base64.b64encode(der).decode() for der in ders]}}
+        return status, json.dumps(told).encode()
+
+    with csc.line(ours):
+        assert command("key", "remote", "ca", "gov/leader", *uses()) == 0
+
+        def behaving(way: Way) -> Any:
+            return csc.line(lambda method, body, go: way(method, body, lambda b: ours(method, b, go)))
+
+        yield behaving
+
+
+def test_the_leader_signs_at_a_remote_service_with_pin_and_code(own: Own, remote: Any, csc: Csc) -> None:
+    signed = own.service.person(LEADER).sign(own.waiting(), "13572468", otp="998877")
+    assert signed["state"] == "signed"
+    authorised = [body for method, _, body in csc.asked if method == "credentials/authorize"][-1]
+    assert (authorised["PIN"], authorised["OTP"]) == ("13572468", "998877")
+
+
+def test_what_a_remote_service_refuses_or_lies_leaves_the_document_as_it_was(own: Own, remote: Any) -> None:
+    document = own.waiting()
+    leader = own.service.person(LEADER, "en")
+
+    def lying(method: str, body: bytes, go: Callable[[bytes], Said]) -> Said:
+        asked, other = json.loads(body), base64.b64encode(bytes(32)).decode()
+        return go(json.dumps(asked | ({"hash": [other]} if "hash" in asked else {})).encode())
+
+    ways: dict[str, Way] = {
+        "refuses our access": lambda _, __, ___: (401, b"{}"),
+        "refuses (500)": lambda _, __, ___: (500, b"{}"),
+        "makes no sense": lambda _, __, ___: (200, b"{}"),
+        "does not fit the certificate": lying,
+    }
+    for said, way in ways.items():
+        with remote(way):
+            refused = refusal(lambda: leader.sign(document, "13572468"))
+        assert (refused.code, said in str(refused.problem["detail"])) == ("key-unavailable", True)
+    wrong: Way = lambda m, b, go: (400, b'{"error": "invalid_otp"}') if m == "credentials/authorize" else go(b)  # noqa: E731
+    with remote(wrong):
+        refused = refusal(lambda: leader.sign(document, "13572468", otp="1"))
+    assert (refused.code, refused.problem["retryable"]) == ("pin-wrong", False)
+    assert own.unchanged(document)
+
+
+def test_nothing_that_was_typed_is_in_the_log(own: Own, remote: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with remote(lambda _, __, ___: (500, b"{}")):
+        refusal(lambda: own.service.person(LEADER).sign(own.waiting(), "13572468", otp="998877"))
+    said = "".join(capfd.readouterr())
+    assert not [word for word in ("13572468", "998877", "access") if word in said]
