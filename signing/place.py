@@ -1,6 +1,7 @@
 """Where number, date, signature and seal go: read off the page, and turned between the reader's view and the page."""
 
 import ctypes
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from itertools import takewhile
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image
+from PIL import Image, ImageChops
 
 from signing.errors import NotAPdf
 from signing.model import PageReading, Place, Places
@@ -142,9 +143,7 @@ def _mark_boxes(sheet: Sheet, size: tuple[float, float]) -> Iterable[Box]:
 
 
 def _printed_on(page: pdfium.PdfPage, box: Box) -> bool:
-    width, height = page.get_size()
-    crop = (max(box[0], 0), max(box[1], 0), max(width - box[2], 0), max(height - box[3], 0))
-    picture = page.render(scale=2, crop=crop, may_draw_forms=False).to_pil().convert("RGB")
+    picture = _cut_out(page, box)
     paper = max(_shades(picture))[1]
     return sum(paper) < _DARK or _inked(picture, paper)
 
@@ -185,7 +184,11 @@ class Cover:
 @dataclass(frozen=True, slots=True)
 class Line:
     """A printed line, or what of it lies in a box; `glyphs` from left to right, without blanks and dotted leaders,
-    which are the `dots`. `paper` is the colour under it; None: nothing is printed in the box."""
+    which are the `dots`. `paper` is the colour under it; None: nothing is printed in the box.
+
+    On a picture `glyphs` is empty, and `words` are the left edges of the words that it shows, with the index of the one
+    before its first blank; `guessed` are the invisible letters that a machine read.
+    """
 
     box: Box
     baseline: float
@@ -193,11 +196,28 @@ class Line:
     glyphs: tuple[Glyph, ...]
     dots: tuple[Glyph, ...] = ()
     paper: Colour | None = None
+    words: tuple[float, ...] = ()
+    blank_after: int | None = None
+    guessed: tuple[Glyph, ...] = ()
 
     @property
     def text(self) -> str:
         """What it says, with one blank wherever there is a gap."""
         return _text(self.glyphs)
+
+    @property
+    def town(self) -> tuple[str | None, float]:
+        """On a picture of a date: the name of the place, where a machine read it, and where the word `ngày` begins.
+
+        As read by a machine, else by the look: `ngày` is the word before the first blank; where there is none, the
+        sixth from the end (`ngày 05 tháng 3 năm 2026`). Where there are fewer words, no place stands before it.
+        """
+        span = next(iter(_spans(self.guessed, _DATE)), None)
+        if span is not None:
+            town = _text(self.guessed[: span[0]]).strip(" ,.;") if span[0] else ""
+            return town or None, self.guessed[span[0]].left
+        index = self.blank_after if self.blank_after is not None else len(self.words) - 6
+        return None, self.words[index] if index > 0 else self.box[0]
 
     def before(self, word: str) -> str | None:
         """What stands before `word`, without comma; None when nothing does, or when the word is not there."""
@@ -216,7 +236,7 @@ def read_under_fields(pdf: bytes, names: Sequence[str]) -> dict[str, Line]:
                 sheet, glyphs = _sheet(page), _glyphs(page)
                 for name, box in widgets.items():
                     line = _under(sheet.box_to_view(box), glyphs)
-                    found[name] = line if line.glyphs else replace(line, paper=_paper(page, sheet.box_to_view(box)))
+                    found[name] = line if line.glyphs else _pictured(line, page, sheet.box_to_view(box))
             if len(found) == len(names):
                 break
         return found
@@ -262,6 +282,9 @@ _LITTLE_ROOM = 24.0  # points between title and name
 _LEAST_ROOM = 10.0
 _INK = 150  # how far red, green and blue of a letter are together from those of its paper
 _LEAST_INK = 0.002
+_DOT = 0.17  # of a line's height: what is lower fills no blank
+_BETWEEN_WORDS = 0.13  # of a line's height
+_BLANK = 0.8  # of a line's height
 _OFF_CENTRE = 8.0
 _SIGNATURE_SIZE = (128.0, 72.0)
 _NUMBER = re.compile(r"\b(?:Số|SỐ)\s*:?\s*[\d_]*\s*([/-]\s?[\w\-./&–]+)?")
@@ -398,17 +421,56 @@ def _under(box: Box, glyphs: Iterable[Glyph]) -> Line:
     letters = tuple(g for g in moved if g.letter not in _DOTS and g.printed)
     first = (letters or moved)[0]
     dots = tuple(g for g in moved if g.letter in _DOTS and g.printed)
-    return Line(whole, first.baseline, first.size, letters, dots, WHITE if letters else None)
+    guessed = tuple(g for g in moved if g.letter not in _DOTS and not g.printed)
+    return Line(whole, first.baseline, first.size, letters, dots, WHITE if letters else None, guessed=guessed)
 
 
-def _paper(page: pdfium.PdfPage, box: Box) -> Colour | None:
-    """The colour of the paper in a box (view) of a page that prints something in it.
+_PIXELS = 2
+"""For each point, where a box is looked at."""
 
-    None when there is nothing but paper, and when the box cuts what is printed: half a word is not to be painted over.
-    """
+
+def _pictured(line: Line, page: pdfium.PdfPage, box: Box) -> Line:
+    """The line with what a picture shows in its box (view): the paper's colour, and where words begin."""
+    picture = _cut_out(page, box)
+    paper = _paper(picture)
+    if paper is None:
+        return line
+    words, blank_after = _words_shown(picture)
+    return replace(line, paper=paper, words=words, blank_after=blank_after)
+
+
+def _cut_out(page: pdfium.PdfPage, box: Box) -> Image.Image:
+    """A box of the view as the page itself shows it, without fields and annotations."""
     width, height = page.get_size()
     crop = (max(box[0], 0), max(box[1], 0), max(width - box[2], 0), max(height - box[3], 0))
-    picture = page.render(scale=2, crop=crop, may_draw_forms=False, draw_annots=False).to_pil().convert("RGB")
+    drawn: Image.Image = page.render(scale=_PIXELS, crop=crop, may_draw_forms=False, draw_annots=False).to_pil()
+    return drawn.convert("RGB")
+
+
+def _words_shown(picture: Image.Image) -> tuple[tuple[float, ...], int | None]:
+    """The left edge of each word, in points, and after which of them the first blank comes (dots do not fill it)."""
+    paper = max(_shades(picture))[1]
+    ink = ImageChops.difference(picture, Image.new("RGB", picture.size, paper)).convert("L")
+    mask = ink.point([0] * (_INK // 3) + [255] * (256 - _INK // 3))
+    whole = mask.getbbox()
+    if whole is None:
+        return (), None
+    high = whole[3] - whole[1]
+    columns = [mask.crop((x, 0, x + 1, mask.height)).getbbox() for x in range(mask.width)]
+    inked = [x for x, one in enumerate(columns) if one]
+    tall = [x for x, one in enumerate(columns) if one and one[3] - one[1] > _DOT * high]
+    words = inked[:1]
+    words += [other for one, other in itertools.pairwise(inked) if other - one - 1 > _BETWEEN_WORDS * high]
+    blank = next((one for one, other in itertools.pairwise(tall) if other - one - 1 > _BLANK * high), None)
+    blank_after = None if blank is None else sum(x <= blank for x in words) - 1
+    return tuple(x / _PIXELS for x in words), blank_after
+
+
+def _paper(picture: Image.Image) -> Colour | None:
+    """The colour of the paper under what a picture shows.
+
+    None when there is nothing but paper, and when its edge cuts what is printed: half a word is not to be painted over.
+    """
     paper = max(_shades(picture))[1]
     right, bottom = picture.width - 1, picture.height - 1
     edges = (

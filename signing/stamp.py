@@ -7,6 +7,7 @@ import math
 import random
 import unicodedata
 import zlib
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -46,8 +47,9 @@ def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | N
     letter leaves blank (`15` before a printed `/QĐ-UBND`; day and month between printed `ngày`, `tháng`, `năm`), so
     nothing of the signed page gets hidden but dots. Where the letter prints something else (on a scan: where nothing
     printed is cut by the field's edge), the whole text stands on the colour of the paper. Without `place_name` a place
-    printed before `ngày` is taken over. Raises `FieldMissing` when a field is not empty or not there, `NotAPdf`.
-    Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January and February).
+    printed before `ngày` is taken over, and one that a scan shows stays as it is. Raises `FieldMissing` when a field is
+    not empty or not there, `NotAPdf`. Source: signing.md §1.1 step 4; Decree 30 (two digits for days below 10, January
+    and February).
     """
     from signing._pyhanko.writing import FilledField, fill_fields
 
@@ -55,14 +57,29 @@ def fill_number_date(pdf: bytes, *, number: str, date: date, place_name: str | N
     for name in (NUMBER_FIELD, DATE_FIELD):
         if name not in lines:
             raise FieldMissing(field=name)
-    written_date = date_in_words(date, place_name or lines[DATE_FIELD].before("ngày"))
+    line = lines[DATE_FIELD]
+    written_date = date_in_words(date, place_name or line.before("ngày"))
+    drawn = _drawn(line, written_date, ITALIC)
+    if place_name is None and not line.glyphs and line.paper is not None:
+        written_date, drawn = _after_town(line, date)
     return fill_fields(
         pdf,
         [
             FilledField(NUMBER_FIELD, number, *_drawn(lines[NUMBER_FIELD], number, FONT), FONT),
-            FilledField(DATE_FIELD, written_date, *_drawn(lines[DATE_FIELD], written_date, ITALIC), ITALIC),
+            FilledField(DATE_FIELD, written_date, *drawn, ITALIC),
         ],
     )
+
+
+def _after_town(line: Line, date: date) -> tuple[str, tuple[tuple[Piece, ...], tuple[Cover, ...]]]:
+    """The date on a picture whose place nobody told: what stands before `ngày` stays as the picture shows it.
+
+    The value names the place where a machine read it; drawn is the date alone, over what the picture shows of it.
+    """
+    town, begin = line.town
+    left, low, right, high = line.box
+    covered = replace(line, box=(max(begin - 1, left), low, right, high))
+    return date_in_words(date, town), _drawn(covered, date_in_words(date), ITALIC)
 
 
 def date_in_words(date: date, place_name: str | None = None) -> str:

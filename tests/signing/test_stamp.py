@@ -7,12 +7,16 @@ from datetime import date
 import pikepdf
 import pytest
 from PIL import Image, ImageChops
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from signing.errors import FieldMissing
 from signing.model import DATE_FIELD, NUMBER_FIELD
 from signing.pictures import page_picture
 from signing.prepare import prepare_document
 from signing.stamp import date_in_words, draw_seal_image, draw_signature_image, fill_number_date
+from tests.fixtures.letters import scanned
+from tests.fixtures.measured import DPI, by_pdfium
+from tests.fixtures.varied import SEEDS, varied
 
 DAY = date(2026, 3, 5)
 
@@ -75,6 +79,41 @@ def test_a_letter_that_prints_nothing_gets_number_and_date_at_the_standard_place
     words = said(fill_number_date(prepared, number="15/QĐ-UBND", date=DAY, place_name="Buôn Đôn"), tmp_path, program)
     assert "15/QĐ-UBND" in words
     assert "Buôn Đôn, ngày 05 tháng 3 năm 2026" in words
+
+
+SCANNED_DAYS = (
+    "Cư M'gar, ngày       tháng      năm 2026",
+    "Đắk Lắk, ngày ...... tháng ...... năm 2026",
+    "Đắk Lắk, ngày ___ tháng ___ năm 2026",
+    "Buôn Ma Thuột, ngày 04 tháng 3 năm 2026",
+    "TP. Hồ Chí Minh, ngày     tháng     năm 2026",
+    "ngày      tháng      năm 2026",
+)
+
+
+@pytest.mark.parametrize("day", SCANNED_DAYS)
+@pytest.mark.parametrize("fax", [False, True])
+def test_the_name_of_the_place_stays_on_a_scan(letter, day, fax):
+    """Nobody can read it there, and nobody need: it stays as the paper shows it, and the date stands behind it."""
+    places = prepare_document(letter(day=day)).reading.places
+    prepared = prepare_document(scanned(letter(day=day), fax=fax), places).pdf
+    filled = fill_number_date(prepared, number="15/QĐ-UBND", date=DAY)
+    before, after = by_pdfium(prepared), by_pdfium(filled)
+    left, _, right, _ = (round(side * DPI / 72) for side in places.date.box)
+    town = stringWidth(day.partition("ngày")[0].rstrip(" "), "SerifI", 13) * DPI / 72
+    top, bottom = (round((842 - side) * DPI / 72) for side in (places.date.box[3], places.date.box[1]))
+    named = (left, top, left + round(town), bottom)
+    if town:
+        assert ImageChops.difference(before.crop(named), after.crop(named)).getbbox() is None
+    new = ImageChops.difference(before, after).convert("L").crop((left, top, right, bottom)).getbbox()
+    assert new[0] - town < 6 * DPI / 72
+    assert fields(filled)[DATE_FIELD][0] == "ngày 05 tháng 3 năm 2026"
+
+
+def test_the_name_of_the_place_is_in_the_value_where_a_machine_read_it():
+    letter = next(one for one in map(varied, SEEDS) if one.special == "scan with text")
+    filled = fill_number_date(prepare_document(letter.pdf).pdf, number="15/QĐ-UBND", date=DAY)
+    assert fields(filled)[DATE_FIELD][0] == "Đắk Lắk, ngày 05 tháng 3 năm 2026"
 
 
 def test_number_and_date_are_written_once(steps):
