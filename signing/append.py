@@ -7,6 +7,7 @@ anything that forbids another signature. Those go pyHanko's way (`signing._pyhan
 """
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,12 +99,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as PDF holds it: size in pixels, and its colours and its transparency, both deflated."""
+    """A picture as PDF holds it: size in pixels, and its colours and its transparency, both deflated.
+
+    `points` are width and height beyond which it is not drawn (a seal's real size); None: as large as its field.
+    """
 
     width: int
     height: int
     colours: bytes
     alpha: bytes
+    points: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,18 +458,21 @@ def _image(picture: Picture, space: bytes, mask: int | None = None) -> bytes:
 
 
 def _appearance(field: FieldPlan, picture: Picture, image: int) -> tuple[bytes, bytes]:
-    """The picture as large as its proportions allow, in the middle of the field, upright for the reader."""
+    """The picture as large as its proportions allow, in the middle of the field, upright for the reader; one of a real
+    size at the right edge, so that a small seal still covers the signature's left third."""
     width, height = field.width, field.height
     if field.rotation in (90, 270):
         width, height = height, width
-    scale = min(width / picture.width, height / picture.height)
-    wide, high = picture.width * scale, picture.height * scale
+    natural = picture.points or (picture.width, picture.height)
+    scale = min(width / natural[0], height / natural[1], 1.0 if picture.points else math.inf)
+    wide, high = natural[0] * scale, natural[1] * scale
+    left = width - wide if picture.points else (width - wide) / 2
     turn = {0: b"1 0 0 1", 90: b"0 1 -1 0", 180: b"-1 0 0 -1", 270: b"0 -1 1 0"}[field.rotation]
     entries = (
         b"/Type /XObject /Subtype /Form /BBox [0 0 %.3f %.3f] /Matrix [%s 0 0]"
         b" /Resources << /XObject << /Hinh %d 0 R >> >>"
     ) % (width, height, turn, image)
-    drawn = b"q %.3f 0 0 %.3f %.3f %.3f cm /Hinh Do Q" % (wide, high, (width - wide) / 2, (height - high) / 2)
+    drawn = b"q %.3f 0 0 %.3f %.3f %.3f cm /Hinh Do Q" % (wide, high, left, (height - high) / 2)
     return entries, drawn
 
 

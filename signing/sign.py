@@ -18,7 +18,7 @@ from keys.model import RevocationData
 from signing.append import Plan, Tail, append_signature, read_plan
 from signing.cms import signed_attributes, signed_data
 from signing.errors import RevisionNotExtension, SignatureWrong
-from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignIntent
+from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
 
 BYTES_RESERVED = 49152
 """Hexadecimal digits kept free for one signature: 24 KiB of CMS, the least that is safe (signing.md §1.2)."""
@@ -68,7 +68,7 @@ def prepare_tail(
     tail = append_signature(
         plan,
         intent.field,
-        picture_of(intent.image),
+        picture_of(intent.image, real_size=intent.purpose is SignaturePurpose.SEAL),
         certifies=not plan.signed,
         at=intent.at.astimezone(VIETNAM),
         signer=intent.name,

@@ -183,14 +183,25 @@ def draw_seal_image(office: str) -> bytes:
 
 
 @lru_cache(64)
-def picture_of(png: bytes) -> Picture:
-    """The picture as PDF holds it, made once for each image of a signature or seal. Raises `SignatureWrong`."""
+def picture_of(png: bytes, *, real_size: bool = False) -> Picture:
+    """The picture as PDF holds it, made once for each image of a signature or seal. Raises `SignatureWrong`.
+
+    With `real_size` a picture that says how large it is (pHYs) is drawn no larger than that (R39).
+    """
     try:
-        picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
+        opened = Image.open(io.BytesIO(png), formats=["PNG"])
+        picture = opened.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SignatureWrong() from error
     colours, alpha = picture.convert("RGB").tobytes(), picture.getchannel("A").tobytes()
-    return Picture(picture.width, picture.height, zlib.compress(colours, 9), zlib.compress(alpha, 9))
+    points = said_size(opened) if real_size else None
+    return Picture(picture.width, picture.height, zlib.compress(colours, 9), zlib.compress(alpha, 9), points)
+
+
+def said_size(picture: Image.Image) -> tuple[float, float] | None:
+    """Width and height in points that a PNG says it has (pHYs); None when it does not say."""
+    across, down = picture.info.get("dpi", (0, 0))
+    return (picture.width * 72 / across, picture.height * 72 / down) if across > 1 and down > 1 else None
 
 
 def _drawn(line: Line, text: str, font: Path) -> tuple[tuple[Piece, ...], tuple[Cover, ...]]:

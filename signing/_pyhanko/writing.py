@@ -32,9 +32,9 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.cms import signed_attributes
 from signing.errors import CertifiedUnchangeable, FieldMissing, NotAPdf, SignatureWrong, SigningError
-from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignIntent
+from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
 from signing.place import Cover, Piece
-from signing.stamp import MARK_FONT, mark_pieces
+from signing.stamp import MARK_FONT, mark_pieces, said_size
 
 _TIMESTAMP_FIELD = "DauThoiGian"
 # it announces every table of a font that it leaves out of the embedded part
@@ -217,21 +217,29 @@ class _TextStyle(BaseStampStyle):
 def _look(intent: SignIntent, rotation: int) -> _PictureStyle | _TextStyle:
     if intent.lines:
         return _TextStyle(lines=intent.lines, rotation=rotation)
-    return _picture_style(intent.image, rotation)
+    return _picture_style(intent.image, rotation, real_size=intent.purpose is SignaturePurpose.SEAL)
 
 
-def _picture_style(png: bytes, rotation: int) -> _PictureStyle:
+def _picture_style(png: bytes, rotation: int, *, real_size: bool) -> _PictureStyle:
+    """The picture as large as its field; of a seal that says how large it is (pHYs) no larger than that (R39).
+
+    A smaller seal stands at the right edge of its field, so that it still covers the signature's left third.
+    """
     try:
-        picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
+        opened = Image.open(io.BytesIO(png), formats=["PNG"])
+        picture = opened.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SignatureWrong() from error
-    middle = layout.AxisAlignment.ALIGN_MID
+    middle, scaling, box = layout.AxisAlignment.ALIGN_MID, layout.InnerScaling.STRETCH_TO_FIT, None
+    across = middle
+    points = said_size(opened) if real_size else None
+    if points is not None:
+        box = layout.BoxConstraints(*points)
+        across, scaling = layout.AxisAlignment.ALIGN_MAX, layout.InnerScaling.SHRINK_TO_FIT
     return _PictureStyle(
-        background=PdfImage(picture),
+        background=PdfImage(picture, box=box),
         background_opacity=1,
-        background_layout=layout.SimpleBoxLayoutRule(
-            x_align=middle, y_align=middle, inner_content_scaling=layout.InnerScaling.STRETCH_TO_FIT
-        ),
+        background_layout=layout.SimpleBoxLayoutRule(x_align=across, y_align=middle, inner_content_scaling=scaling),
         border_width=0,
         rotation=rotation,
     )
