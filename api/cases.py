@@ -15,6 +15,7 @@ import structlog
 from api import schemas
 from api.accounts import Caller
 from api.idempotency import Answer, Asked
+from api.marking import mark_attachments
 from api.wiring import Parts, Writing
 from exchange.acts import desk, issue, prove, receive, send, sequence
 from exchange.acts.signature import (
@@ -39,6 +40,7 @@ from exchange.errors import (
     UploadOffset,
 )
 from exchange.rules.acceptance import require_name, require_unclassified
+from exchange.rules.attachments import require_uploadable
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
 from exchange.rules.model import Delivery, Document, Draft, Event, NamedPerson, Part, Role, StoredReport, Upload
@@ -80,7 +82,7 @@ def begin_upload(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewUp
     """Promise bytes; they come in pieces."""
     issue.require_author(caller.actor)
     require_name(body.name)
-    issue.require_pdf(body.media_type)
+    require_uploadable(body.name, body.media_type)
     if body.size == 0:
         raise NotAPdf
     if body.size > parts.settings.upload_limit_mb * 1024 * 1024:
@@ -148,7 +150,7 @@ def upload_json(upload: Upload, offset: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _forgotten_when_refused(parts: Parts, caller: Caller, upload_id: str | None) -> Iterator[None]:
+def forgotten_when_refused(parts: Parts, caller: Caller, upload_id: str | None) -> Iterator[None]:
     """A file that can never become a document goes with its refusal; of a document marked mật nothing is kept."""
     try:
         yield
@@ -171,19 +173,19 @@ def _finish_upload(parts: Parts, upload: Upload) -> None:
 def draft(parts: Parts, caller: Caller, asked: Asked, body: schemas.NewDocument) -> Answer:
     """Make a draft of an upload that is whole."""
     issue.require_author(caller.actor)
-    with _forgotten_when_refused(parts, caller, body.upload):
+    with forgotten_when_refused(parts, caller, body.upload):
         wanted, signer_name = _draft_words(parts, caller, body)
         named = _order(parts, caller, wanted.signer, body.signers)
 
     def work() -> issue.PreparedFile:
-        with _forgotten_when_refused(parts, caller, body.upload):
+        with forgotten_when_refused(parts, caller, body.upload):
             return _prepared_upload(parts, caller, body.upload, body.places, wanted, named)
 
     def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
         document, event = issue.draft(
             writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now(), named=named
         )
-        answer = _document(writing, document, event)
+        answer = document_answer(writing, document, event)
         return replace(answer, status=201, headers={**answer.headers, "Location": f"/api/v1/documents/{document.id}"})
 
     return parts.run(caller.actor, asked, work, act)
@@ -200,7 +202,7 @@ def draft_of_bytes(parts: Parts, caller: Caller, asked: Asked, name: str, data: 
 
     def act(writing: Writing, prepared: issue.PreparedFile) -> Answer:
         document, event = issue.draft(writing.tx, caller.actor, wanted, signer_name, prepared, at=parts.now())
-        return replace(_document(writing, document, event), status=201)
+        return replace(document_answer(writing, document, event), status=201)
 
     def work() -> issue.PreparedFile:
         return issue.prepare_draft(
@@ -219,7 +221,7 @@ def edit(
         return _edited(parts, caller, document, version, body)
 
     def act(writing: Writing, made: _Edited) -> Answer:
-        return _document(writing, *_edit(writing, parts, caller, document, version, made))
+        return document_answer(writing, *_edit(writing, parts, caller, document, version, made))
 
     return parts.run(caller.actor, asked, work, act)
 
@@ -241,7 +243,7 @@ def submit(
         seen = version
         if made is not None:
             seen = _edit(writing, parts, caller, document, version, made)[0].version
-        return _document(writing, *issue.submit(writing.tx, caller.actor, document, seen, at=parts.now()))
+        return document_answer(writing, *issue.submit(writing.tx, caller.actor, document, seen, at=parts.now()))
 
     return parts.run(caller.actor, asked, work, act)
 
@@ -279,7 +281,7 @@ def number(
         numbered = issue.number(
             writing.tx, caller.actor, document, version, series, on, filled, following, at=parts.now()
         )
-        return _document(writing, *numbered)
+        return document_answer(writing, *numbered)
 
     # the file is filled before the number is taken: clerks who race would fill theirs again and again
     with parts.turn(f"number {caller.actor.office} {series}"):
@@ -290,7 +292,9 @@ def give_back(parts: Parts, caller: Caller, asked: Asked, document: str, version
     """Return to the author."""
 
     def act(writing: Writing, _: None) -> Answer:
-        return _document(writing, *issue.return_(writing.tx, caller.actor, document, version, reason, at=parts.now()))
+        return document_answer(
+            writing, *issue.return_(writing.tx, caller.actor, document, version, reason, at=parts.now())
+        )
 
     return parts.run(caller.actor, asked, lambda: None, act)
 
@@ -299,7 +303,9 @@ def cancel(parts: Parts, caller: Caller, asked: Asked, document: str, version: i
     """Give a document up before issue."""
 
     def act(writing: Writing, _: None) -> Answer:
-        return _document(writing, *issue.cancel(writing.tx, caller.actor, document, version, reason, at=parts.now()))
+        return document_answer(
+            writing, *issue.cancel(writing.tx, caller.actor, document, version, reason, at=parts.now())
+        )
 
     return parts.run(caller.actor, asked, lambda: None, act)
 
@@ -588,8 +594,10 @@ def _signed(
         tools = parts.tools()
         name = caller.name if purpose is SignaturePurpose.LEADER or office is None else office.name
         with parts.open_key(key.id, caller.actor.id, pin, otp) if isinstance(pin, str) else pin.open(key) as signer:
+            if purpose is SignaturePurpose.SEAL:
+                mark_attachments(parts, caller, document, version, signer, name)
             made = make_signature(
-                tools, revision, made_for, signer, image=image, name=name, at=parts.now(), field=field
+                tools, revision.file, made_for, signer, image=image, name=name, at=parts.now(), field=field
             )
         try:
             signed = complete_signature(tools, made, office_code=caller.actor.office, at=parts.now())
@@ -602,9 +610,9 @@ def _signed(
         made, signed = done
         at = parts.now()
         if signed is not None:
-            return _document(writing, *act_of(writing.tx, caller.actor, document, version, signed, at=at))
+            return document_answer(writing, *act_of(writing.tx, caller.actor, document, version, signed, at=at))
         held = _hold(writing, caller, document, version, made, parts)
-        return replace(_document(writing, held, None), status=202)
+        return replace(document_answer(writing, held, None), status=202)
 
     return parts.run(caller.actor, asked, work, act)
 
@@ -675,7 +683,7 @@ def _edited(parts: Parts, caller: Caller, document: str, version: int, body: sch
         revision = issue.current(reading.exchange, before)
         known = reading.exchange.revisions(before.id)
     drafts = [r for r in known if r.chain == before.chain and r.made_by == "draft"]
-    with _forgotten_when_refused(parts, caller, body.upload):
+    with forgotten_when_refused(parts, caller, body.upload):
         wanted = _changed_words(before, body)
         signer_name = _signer_name(parts, caller, wanted.signer)
         named = _order(parts, caller, wanted.signer, body.signers) if body.signers is not None else None
@@ -735,6 +743,7 @@ def _prepared_upload(
     upload = found_upload(parts, caller, upload_id)
     if not upload.done:
         raise UploadIncomplete(held=parts.blobs.upload_size(upload.id), size=upload.size)
+    issue.require_pdf(upload.media_type)
     return issue.prepare_draft(
         parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places.value() if places else None,
         more=issue.other_fields(named), accept=lambda read: issue.require_draft(wanted, read, caller.actor),
@@ -749,9 +758,11 @@ def _signer_name(parts: Parts, caller: Caller, signer: str) -> str:
     return leaders[signer]
 
 
-def _document(writing: Writing, document: Document, event: Event | None) -> Answer:
+def document_answer(writing: Writing, document: Document, event: Event | None) -> Answer:
+    """A document as every act on it answers."""
     revision = issue.current(writing.tx.store, document)
-    return Answer(200, schemas.document_json(document, revision, event), {"ETag": f'"{document.version}"'})
+    attachments = writing.tx.store.attachments(document.id)
+    return Answer(200, schemas.document_json(document, revision, event, attachments), {"ETag": f'"{document.version}"'})
 
 
 def _delivery(delivery: Delivery, event: Event) -> Answer:

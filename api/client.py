@@ -107,10 +107,10 @@ class Congvan:
 
     # -- documents -----------------------------------------------------------------------------------------------------
 
-    def upload(self, data: bytes, name: str, *, key: str | None = None) -> Json:
+    def upload(self, data: bytes, name: str, *, media_type: str = "application/pdf", key: str | None = None) -> Json:
         """Bring bytes in, in pieces; the answer names the upload to draft from."""
         digest = hashlib.sha256(data).hexdigest()
-        promise = {"name": name, "size": len(data), "sha256": digest, "media_type": "application/pdf"}
+        promise = {"name": name, "size": len(data), "sha256": digest, "media_type": media_type}
         upload = self._post("/uploads", promise, key=key)
         offset = int(upload["offset"])
         while offset < len(data):
@@ -154,6 +154,19 @@ class Congvan:
     def documents(self, state: str | None = None) -> list[Json]:
         """My office's documents, newest change first (first page)."""
         return self._items("/documents" + (f"?state={_part(state)}" if state else ""))
+
+    def attach(self, document: Json, upload: str, *, not_classified: bool = False, key: str | None = None) -> Json:
+        """Attach an upload to a draft as a separate file."""
+        body = {"upload": upload, "not_classified": not_classified}
+        return self._move("POST", "documents", document, "/attachments", body, key)
+
+    def detach(self, document: Json, attachment: str, *, key: str | None = None) -> Json:
+        """Take an attachment of a draft away again."""
+        return self._move("DELETE", "documents", document, f"/attachments/{_part(attachment)}", {}, key)
+
+    def attachment(self, document: str, attachment: str) -> bytes:
+        """An attachment as it stands now."""
+        return self.request("GET", f"/documents/{_part(document)}/attachments/{_part(attachment)}/file").content
 
     def waiting(self) -> list[Json]:
         """The documents that I am to initial or to sign now (first page)."""
@@ -262,9 +275,9 @@ class Congvan:
         """One delivery as I may see it, with the verdict when it is mine to receive."""
         return self._get(f"/deliveries/{_part(delivery)}")
 
-    def delivery_file(self, delivery: str) -> bytes:
-        """The PDF that was delivered."""
-        return self.request("GET", f"/deliveries/{_part(delivery)}/files/1").content
+    def delivery_file(self, delivery: str, n: int = 1) -> bytes:
+        """What was delivered: 1 is the document, the others its attachments in order."""
+        return self.request("GET", f"/deliveries/{_part(delivery)}/files/{n}").content
 
     def open(self, delivery: Json, *, key: str | None = None) -> Json:
         """Say that a person opened it."""

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date as Day
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -23,6 +23,7 @@ from exchange.rules.explain import Why
 from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
 from exchange.rules.model import (
     Assignment,
+    Attachment,
     Consignment,
     Delivery,
     Document,
@@ -226,6 +227,13 @@ class LoanAsked(Body):
     act: Literal["sign", "seal"]
 
 
+class AttachAsked(Body):
+    """An upload that becomes a separate attachment."""
+
+    upload: str
+    not_classified: bool = False
+
+
 class WithReason(Body):
     reason: str = ""
 
@@ -307,7 +315,9 @@ def number_json(number: Number | None) -> Json | None:
     }  # fmt: skip
 
 
-def document_json(document: Document, revision: Revision, event: Event | None = None) -> Json:
+def document_json(
+    document: Document, revision: Revision, event: Event | None = None, attachments: Sequence[Attachment] = ()
+) -> Json:
     """A document as its own office sees it."""
     body: Json = {
         "id": document.id,
@@ -330,11 +340,19 @@ def document_json(document: Document, revision: Revision, event: Event | None = 
             "n": revision.n, "sha256": revision.file.sha256, "size": revision.file.size,
             "made_by": revision.made_by, "name": revision.file.name,
         },
+        "attachments": [
+            {"id": one.id, "n": one.n, "sealed": one.sealed is not None, **file_json(one.newest)} for one in attachments
+        ],
         "pending_signature": document.pending_signature is not None,
         "created_at": instant(document.created_at),
         "changed_at": instant(document.changed_at),
     }  # fmt: skip
     return body | ({"event": {"id": event.id, "leaf": event.leaf.hex()}} if event else {})
+
+
+def file_json(file: FileRef) -> Json:
+    """A file by digest, size, kind and the name that it was given."""
+    return {"sha256": file.sha256, "size": file.size, "media_type": file.media_type, "name": file.name}
 
 
 def delivery_json(delivery: Delivery) -> Json:
@@ -456,6 +474,11 @@ def lines_response(told: Iterator[Json]) -> Response:
 def pdf_response(data: bytes, file: FileRef) -> Response:
     """A PDF under its own name, never opened as a page of this service."""
     return _download(data, "application/pdf", file.name, file.sha256)
+
+
+def attachment_response(data: bytes, file: FileRef) -> Response:
+    """An attachment under its own name and kind, never opened as a page of this service."""
+    return _download(data, file.media_type, file.name, file.sha256)
 
 
 def zip_response(data: bytes, name: str) -> Response:

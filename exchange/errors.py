@@ -104,6 +104,18 @@ class SignerNotAuthorised(ExchangeError):
     en = "The signer is not the person asked to sign."
 
 
+class AttachmentUnsigned(ExchangeError):
+    code = "attachment-unsigned"
+    vi = "Phụ lục “{name}” chưa được ký số của cơ quan."
+    en = "The attachment “{name}” does not carry the organisation's signature."
+
+
+class TooManyAttachments(ExchangeError):
+    code = "too-many-attachments"
+    vi = "Văn bản có quá nhiều phụ lục (tối đa {most} tệp)."
+    en = "Too many attachments (at most {most} files)."
+
+
 class SealWrongOffice(ExchangeError):
     code = "seal-wrong-office"
     vi = "Chữ ký số không phải của cơ quan gửi."

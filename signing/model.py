@@ -14,6 +14,11 @@ NUMBER_FIELD = "so_ky_hieu"
 DATE_FIELD = "ngay_thang"
 LEADER_FIELD = "ChuKyLanhDao"
 SEAL_FIELD = "ConDau"
+ATTACHMENT_FIELD = "PhuLuc"
+COPY_FIELDS = {"SY": "SaoY", "SL": "SaoLuc", "TrS": "TrichSao"}
+"""The organisation's field on a copy says its form: certified copy, copy of a copy, extract."""
+ORGANISATION_ALONE = frozenset({ATTACHMENT_FIELD, *COPY_FIELDS.values()})
+"""Fields of files that the organisation alone signs: no person's signature is expected (R36, R41)."""
 INITIAL_FIELD = "KyNhay"
 """Initials stand in `KyNhay1`, `KyNhay2`, …; further leaders sign in `ChuKyLanhDao2`, …."""
 
@@ -69,11 +74,20 @@ class PreparedDocument:
     reading: PageReading
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedAttachment:
+    """A separate attachment ready for the organisation's mark, and the secrecy mark that page one seems to carry."""
+
+    pdf: bytes
+    classified_mark: str | None
+
+
 class SignaturePurpose(StrEnum):
     """Whose signature it is: a leader's, initials on the way to it, or the organisation's seal (last)."""
 
     LEADER = "leader"
     INITIAL = "initial"
+    ATTACHMENT = "attachment"
     SEAL = "seal"
 
 

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pikepdf
@@ -20,6 +21,8 @@ from signing.errors import (
 )
 from signing.intake import check_bytes, was_signed
 from signing.model import (
+    ATTACHMENT_FIELD,
+    COPY_FIELDS,
     DATE_FIELD,
     INITIAL_FIELD,
     LEADER_FIELD,
@@ -28,14 +31,16 @@ from signing.model import (
     PageReading,
     Place,
     Places,
+    PreparedAttachment,
     PreparedDocument,
 )
 from signing.place import Sheet, mark_place, read_page_one
-from signing.stamp import mark_size
+from signing.stamp import attachment_mark, mark_size
 
 MOST_PAGES = 2000
 MOST_OBJECTS = 300_000
 _DEEPEST = 100
+_LONG_NUMBER = "0000/NQLT-HĐND-UBND-UBMTTQ"
 _MOST_POINTS = 75_000
 _PRINT = 4  # annotation flag
 _APPEND_ONLY = 3  # SignaturesExist | AppendOnly: nobody may save this file anew
@@ -84,6 +89,16 @@ def prepare_mark(pdf: bytes, lines: tuple[str, ...], field: str = SEAL_FIELD) ->
     with _opened(clean) as document:
         _add_field(document, _form(document), field, "/Sig", place)
         return _saved(document)
+
+
+def prepare_attachment(pdf: bytes) -> PreparedAttachment:
+    """Turn an uploaded separate attachment into a PDF with one empty field for the organisation's mark.
+
+    The number is not known yet: the field has room for a long one. Errors of `prepare_mark`. Source: R41.
+    """
+    lines = attachment_mark(_LONG_NUMBER, datetime.fromtimestamp(0, UTC))
+    prepared = prepare_mark(pdf, lines, ATTACHMENT_FIELD)
+    return PreparedAttachment(prepared, read_page_one(prepared).classified_mark)
 
 
 def _written_anew(pdf: bytes) -> bytes:
@@ -258,7 +273,7 @@ def _form(document: pikepdf.Pdf) -> Any:
 
 
 def _drop_own_fields(document: pikepdf.Pdf, form: Any) -> None:
-    ours = {NUMBER_FIELD, DATE_FIELD, LEADER_FIELD, SEAL_FIELD}
+    ours = {NUMBER_FIELD, DATE_FIELD, LEADER_FIELD, SEAL_FIELD, ATTACHMENT_FIELD, *COPY_FIELDS.values()}
     fields = list(form.get("/Fields", Array()))
     dropped = {
         field.objgen for field in fields if (name := str(field.get("/T", ""))) in ours or _OTHERS.fullmatch(name)

@@ -29,6 +29,7 @@ from signing.intake import many_revisions
 from signing.model import (
     DATE_FIELD,
     NUMBER_FIELD,
+    ORGANISATION_ALONE,
     Change,
     Finding,
     Indication,
@@ -407,7 +408,10 @@ def _file_findings(pdf: bytes, signatures: Sequence[SignatureReport]) -> Iterabl
 
 def _two_signatures(signatures: Sequence[SignatureReport]) -> TwoSignatures:
     """A person has signed, and after that an organisation (R1), whatever their verdicts."""
-    order = [s.purpose for s in signatures if s.kind == "signature"]
+    made = [s for s in signatures if s.kind == "signature"]
+    if made and all(s.field in ORGANISATION_ALONE and s.purpose == Purpose.ORGANISATION for s in made):
+        return TwoSignatures.NOT_REQUIRED
+    order = [s.purpose for s in made]
     if Purpose.PERSON in order and Purpose.ORGANISATION in order[order.index(Purpose.PERSON) + 1 :]:
         return TwoSignatures.COMPLETE
     return TwoSignatures.INCOMPLETE

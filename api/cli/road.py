@@ -1,6 +1,7 @@
 """The road by command line: every command is one call of the JSON API with the session that `congvan login` keeps."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -13,6 +14,8 @@ import typer
 
 from api.cli.installation import typed
 from api.client import Congvan, Json, Refused
+from exchange.errors import TypeNotAllowed
+from exchange.rules.attachments import media_type_of
 
 Document = Annotated[str, typer.Argument(help="Mã văn bản (doc_…). / Document id.")]
 Delivery = Annotated[str, typer.Argument(help="Mã nơi nhận (dlv_…). / Delivery id.")]
@@ -25,8 +28,8 @@ _session = Path(typer.get_app_dir("congvan")) / "session"
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
     for command in (
-        login, logout, me, draft, submit, sign, return_, number, seal, batch, issue, cancel, documents, show, download,
-        inbox, register, refuse, assign, start, complete, recipients, groups, group,
+        login, logout, me, draft, attach, detach, attachments, submit, sign, return_, number, seal, batch, issue,
+        cancel, documents, show, download, inbox, register, refuse, assign, start, complete, recipients, groups, group,
     ):  # fmt: skip
         app.command(name=command.__name__.rstrip("_"))(refusals_said(command))
 
@@ -82,6 +85,37 @@ def draft(
                 not_classified=not_classified,
             )
         )  # fmt: skip
+
+
+def attach(
+    document: Document,
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)],
+    not_classified: Annotated[bool, typer.Option(help="Dòng nghi mật không phải dấu mật. / No secrecy mark.")] = False,
+) -> None:
+    """Đính kèm phụ lục (tệp riêng) vào bản nháp. / Attach separate files to a draft."""
+    with client_of_session() as client:
+        here = client.document(document)
+        for file in files:
+            upload = client.upload(file.read_bytes(), file.name, media_type=_media_type(file))
+            here = client.attach(here, upload["id"], not_classified=not_classified)
+        _print(here)
+
+
+def detach(
+    document: Document, attachment: Annotated[str, typer.Argument(help="Mã phụ lục (att_…). / Attachment id.")]
+) -> None:
+    """Bỏ một phụ lục khỏi bản nháp. / Take an attachment off a draft."""
+    _move(document, lambda c, d: c.detach(d, attachment))
+
+
+def attachments(document: Document, folder: Annotated[Path, typer.Argument(help="Thư mục ghi ra. / Target.")]) -> None:
+    """Tải các phụ lục về. / Download the attachments."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with client_of_session() as client:
+        for one in client.document(document)["attachments"]:
+            target = folder / f"{one['n']:02d}-{_plain_name(one['name'])}"
+            target.write_bytes(client.attachment(document, one["id"]))
+            typer.echo(str(target))
 
 
 def submit(
@@ -262,6 +296,18 @@ def start(delivery: Delivery) -> None:
 def complete(delivery: Delivery) -> None:
     """Hoàn thành. / Complete."""
     _work(delivery, lambda c, d: c.complete(d))
+
+
+def _media_type(file: Path) -> str:
+    try:
+        return media_type_of(file.name)
+    except TypeNotAllowed as refused:
+        raise typer.TyperException(f"{file.name}: {refused.sentence('vi')} / {refused.sentence('en')}") from refused
+
+
+def _plain_name(name: str) -> str:
+    """A given name as a file name of this machine: no path, no sign that a file system minds."""
+    return re.sub(r"[^\w.() -]", "_", name)[-120:]
 
 
 def _signers(client: Congvan, lines: list[str]) -> list[Json]:

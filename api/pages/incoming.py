@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api import cases, changes, schemas
+from api import attachments, cases, changes, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.idempotency import Answer
@@ -16,7 +16,7 @@ from api.pages.render import language_of, local_day
 from api.pages.shared import PICTURE_WIDTH, history, page_values, report_values
 from api.pages.texts import catalogue, text
 from api.wiring import Parts
-from exchange.acts.receive import sent_file
+from exchange.acts.receive import sent_file, sent_files
 from exchange.errors import NotFound
 from exchange.rules.lifecycle import delivery_acts
 from exchange.rules.model import DeliveryState
@@ -52,12 +52,13 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str) -> Resp
     report = cases.shown_report(parts, caller, delivery)
     with parts.read() as reading:
         document = reading.exchange.document(here.document)
-        file = sent_file(reading.exchange, here)
+        file, *attached = sent_files(reading.exchange, here)
         events = reading.exchange.events_of(delivery=here.id)
         assignment = reading.exchange.assignment(here.id)
         consignment = reading.exchange.consignment(here.consignment)
         people = reading.people.people_of(actor.office)
         sender_name = reading.exchange.office_names([here.sender]).get(here.sender, here.sender)
+    verdicts = attachments.arrival_reports(parts, caller, delivery)
     names = {person.id: person.name for person in people}
     reasons = [(k.removeprefix("reason."), v) for k, v in catalogue(language).items() if k.startswith("reason.")]
     values = {
@@ -66,6 +67,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str) -> Resp
         "sender_name": sender_name,
         "due": consignment.due if consignment else None,
         "sha256": file.sha256,
+        "attachments": [{"n": n, "file": one, "report": verdicts.get(n)} for n, one in enumerate(attached, 2)],
         "acts": delivery_acts(here.state, actor, assignment.lead if assignment else None),
         "today": local_day(parts.now()).isoformat(),
         "history": history(events, actor.office, language),
@@ -113,6 +115,13 @@ def changed(
 def signed_file(parts: Running, caller: Me, delivery: str, n: int) -> Response:
     """The revision that a signature signed."""
     return signed_response(changes.of_arrival(parts, caller, delivery), n)
+
+
+@router.get("/deliveries/{delivery}/files/{n}")
+def attached_file(parts: Running, caller: Me, delivery: str, n: int) -> Response:
+    """What was sent: 1 is the document, the others are its separate attachments in order."""
+    ref = attachments.sent_file(parts, caller, delivery, n)
+    return schemas.attachment_response(parts.blobs.get(ref.sha256), ref)
 
 
 @router.get("/deliveries/{delivery}/evidence")

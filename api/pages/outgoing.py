@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api import cases, changes, schemas
+from api import attachments, cases, changes, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.errors import Malformed
@@ -23,6 +23,7 @@ from api.wiring import Parts
 from exchange.acts.issue import current, next_number, places_of
 from exchange.acts.send import resolve
 from exchange.errors import NotFound, SeriesClosed
+from exchange.rules.attachments import ALLOWED
 from exchange.rules.directory import subordinates
 from exchange.rules.explain import explain
 from exchange.rules.lifecycle import document_acts
@@ -92,6 +93,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         stored = reading.exchange.report(signed[-1].report_sha256 or "") if signed else None
         events = reading.exchange.events_of(document=found.id)
         consignment = reading.exchange.consignment_of(found.id)
+        attached = reading.exchange.attachments(found.id)
         deliveries = reading.exchange.deliveries_of(consignment.id) if consignment else []
         names = reading.exchange.office_names(d.office for d in deliveries)
     sizes = parts.sandbox.run(page_sizes, parts.blobs.get(revision.file.sha256))
@@ -101,8 +103,11 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "acts": acts,
         "today": local_day(parts.now()).isoformat(),
         "history": history([event for event in events if event.delivery is None], actor.office, language),
+        "caller_is_clerk": Role.CLERK in actor.roles,
         "places": _places_mm(found, language) if "edit" in acts else None,
         "order": found.order,
+        "attachments": attached,
+        "endings": ",".join(f".{ending}" for ending in ALLOWED),
         "due": consignment.due if consignment else None,
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
@@ -149,6 +154,13 @@ def signed_file(parts: Running, caller: Me, document: str, n: int) -> Response:
     return signed_response(changes.of_document(parts, caller, document), n)
 
 
+@router.get("/{document}/attachments/{attachment}")
+def attached(parts: Running, caller: Me, document: str, attachment: str) -> Response:
+    """One separate attachment."""
+    ref = attachments.file_of(parts, caller, document, attachment)
+    return schemas.attachment_response(parts.blobs.get(ref.sha256), ref)
+
+
 @router.get("/{document}/evidence")
 def evidence(parts: Running, caller: Me, document: str) -> Response:
     """The evidence pack."""
@@ -176,6 +188,26 @@ async def recipients(request: Request, parts: Running, caller: Me, document: str
         return html("recipients.html", language, {"recipients": shown, "good": good})
 
     return await run_in_threadpool(resolved)
+
+
+@router.post("/{document}/attach")
+async def attach(request: Request, parts: Running, caller: Me, document: str) -> Response:
+    """One more separate attachment, from the chosen file."""
+    form = await form_of(request)
+    file = form.pop("file", None)
+    form.pop("file[]", None)
+    if not isinstance(file, UploadFile):
+        raise Malformed(what="file")
+    data, name = await file.read(), file.filename or ""
+    asked, version = form_asked(request, {**form, "file": name}), form_version(form)
+
+    def attached() -> Answer:
+        return attachments.attach_bytes(
+            parts, caller, asked, document, version, name, data, not_classified=form.get("not_classified") == "1"
+        )
+
+    await run_in_threadpool(attached)
+    return after(f"/documents/{document}", "attach")
 
 
 @router.post("/{document}/{act}")
@@ -212,6 +244,8 @@ def _act(request: Request, parts: Parts, caller: Caller, document: str, act: str
     if act == "edit":
         words = {name: form[name] for name in ("subject", "type", "signer") if form.get(name)}
         return cases.edit(parts, caller, asked, document, version, schemas.DocumentChange(**words))
+    if act == "detach":
+        return attachments.detach(parts, caller, asked, document, version, str(form.get("attachment", "")))
     if act == "signers":
         return cases.edit(parts, caller, asked, document, version, schemas.DocumentChange(signers=_signers(form)))
     if act == "places":

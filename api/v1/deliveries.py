@@ -4,16 +4,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import cases, schemas
+from api import attachments, cases, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
 from api.v1.asked import Key, Version, answered, asked
-from exchange.acts.receive import sent_file
+from exchange.acts.receive import sent_files
 from exchange.errors import NotFound
 from exchange.rules.explain import explain
 from exchange.rules.model import Consignment, DeliveryState
-from exchange.storage.store import found_arrival
 
 router = APIRouter(tags=["deliveries"])
 
@@ -68,7 +67,7 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
         if found is None or caller.actor.office not in (found.office, found.sender):
             raise NotFound
         document = reading.exchange.document(found.document)
-        file = sent_file(reading.exchange, found)
+        file, *attached = sent_files(reading.exchange, found)
         names = reading.exchange.office_names([found.office])
         sent = reading.exchange.consignment(found.consignment)
         assignment = reading.exchange.assignment(found.id) if found.office == caller.actor.office else None
@@ -77,7 +76,8 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
     why = explain(found, names.get(found.office, found.office), language_of(request))
     told = schemas.delivery_json(found) | {
         "document": schemas.carried_json(document),
-        "file": {"sha256": file.sha256, "size": file.size, "name": file.name},
+        "file": schemas.file_json(file),
+        "attachments": [{"n": n, **schemas.file_json(one)} for n, one in enumerate(attached, 2)],
         "due": sent.due.isoformat() if sent and sent.due else None,
         "why": schemas.why_json(why),
         "assignment": schemas.assignment_json(assignment) if assignment else None,
@@ -85,19 +85,18 @@ def arrival(request: Request, parts: Running, caller: Me, delivery: str, respons
     if found.office == caller.actor.office:
         report = cases.shown_report(parts, caller, found.id)
         told["report"] = schemas.report_json(report, None)
+        verdicts = attachments.arrival_reports(parts, caller, found.id)
+        for one in told["attachments"]:
+            one["report"] = schemas.report_json(verdicts[one["n"]], None) if one["n"] in verdicts else None
     response.headers["ETag"] = f'"{found.version}"'
     return told
 
 
 @router.get("/deliveries/{delivery}/files/{n}")
 def arrived_file(parts: Running, caller: Me, delivery: str, n: int) -> Response:
-    """The PDF that was delivered to me: file 1."""
-    if n != 1:
-        raise NotFound
-    with parts.read() as reading:
-        found = found_arrival(reading.exchange, delivery, caller.actor)
-        file = sent_file(reading.exchange, found)
-    return schemas.pdf_response(parts.blobs.get(file.sha256), file)
+    """What was delivered to me: file 1 is the document, the others are its attachments in order."""
+    file = attachments.sent_file(parts, caller, delivery, n)
+    return schemas.attachment_response(parts.blobs.get(file.sha256), file)
 
 
 @router.post("/deliveries/{delivery}/open")

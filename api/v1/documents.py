@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
-from api import cases, elsewhere, schemas
+from api import attachments, cases, elsewhere, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
@@ -35,7 +35,10 @@ def documents(
     me = caller.actor.id if waiting_for_me else None
     with parts.read() as reading:
         page = reading.exchange.documents(caller.actor.office, [state] if state else [], after, limit, waits_for=me)
-        items = [schemas.document_json(d, current(reading.exchange, d)) for d in page.rows]
+        attached = reading.exchange.attachments_of(d.id for d in page.rows)
+        items = [
+            schemas.document_json(d, current(reading.exchange, d), None, attached.get(d.id, ())) for d in page.rows
+        ]
     return {"items": items, "next": page.next}
 
 
@@ -44,7 +47,8 @@ def document(parts: Running, caller: Me, document: str, response: Response) -> J
     """One document."""
     with parts.read() as reading:
         found = found_document(reading.exchange, document, caller.actor)
-        told = schemas.document_json(found, current(reading.exchange, found))
+        attached = reading.exchange.attachments(found.id)
+        told = schemas.document_json(found, current(reading.exchange, found), None, attached)
         consignment = reading.exchange.consignment_of(found.id)
     response.headers["ETag"] = f'"{found.version}"'
     return told | {"consignment": consignment.id if consignment else None}
@@ -57,6 +61,29 @@ def edit(
 ) -> Response:  # fmt: skip
     """Change a draft, or open a returned document again."""
     return answered(cases.edit(parts, caller, asked(request, key, body), document, version, body))
+
+
+@router.post("/{document}/attachments")
+def attach(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, body: schemas.AttachAsked
+) -> Response:
+    """Attach an upload to a draft as a separate file; a PDF gets the organisation's mark before the seal."""
+    return answered(attachments.attach_upload(parts, caller, asked(request, key, body), document, version, body))
+
+
+@router.delete("/{document}/attachments/{attachment}")
+def detach(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, attachment: str
+) -> Response:
+    """Take an attachment of a draft away again."""
+    return answered(attachments.detach(parts, caller, asked(request, key), document, version, attachment))
+
+
+@router.get("/{document}/attachments/{attachment}/file")
+def attached_file(parts: Running, caller: Me, document: str, attachment: str) -> Response:
+    """An attachment as it stands now."""
+    file = attachments.file_of(parts, caller, document, attachment)
+    return schemas.attachment_response(parts.blobs.get(file.sha256), file)
 
 
 @router.post("/{document}/submit")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime
 
-from exchange.acts.receive import moving, sent_file
+from exchange.acts.receive import moving, sent_files
 from exchange.acts.record import record_delivery
 from exchange.rules.lifecycle import Move
 from exchange.rules.model import Actor, Assignment, Delivery, DeliveryState, Event, Role
@@ -28,15 +28,15 @@ def assign(
     after = tx.store.change_delivery(before, replace(before, state=DeliveryState(move.target), since=at))
     assignment = Assignment(after.id, after.version, lead, cooperating, for_information, due, instruction, at)
     tx.store.add_assignment(assignment)
-    role, file = _role(actor), sent_file(tx.store, before)
+    role, files = _role(actor), sent_files(tx.store, before)
     record_delivery(
-        tx, "desk.assigned", actor, after, role=role, before=before, at=at, file=file,
+        tx, "desk.assigned", actor, after, role=role, before=before, at=at, files=files,
         data={
             "lead": lead, "cooperating": list(cooperating), "for_information": list(for_information),
             "due": due.isoformat() if due else None, "instruction": instruction,
         },
     )  # fmt: skip
-    return after, record_delivery(tx, move.event, actor, after, role=role, before=before, at=at, file=file)
+    return after, record_delivery(tx, move.event, actor, after, role=role, before=before, at=at, files=files)
 
 
 def start(tx: Transaction, actor: Actor, delivery: str, version: int, *, at: datetime) -> tuple[Delivery, Event]:
@@ -53,8 +53,8 @@ def complete(tx: Transaction, actor: Actor, delivery: str, version: int, *, at: 
 
 def _on(tx: Transaction, actor: Actor, before: Delivery, move: Move, at: datetime) -> tuple[Delivery, Event]:
     after = tx.store.change_delivery(before, replace(before, state=DeliveryState(move.target), since=at))
-    file = sent_file(tx.store, before)
-    return after, record_delivery(tx, move.event, actor, after, role=_role(actor), before=before, at=at, file=file)
+    files = sent_files(tx.store, before)
+    return after, record_delivery(tx, move.event, actor, after, role=_role(actor), before=before, at=at, files=files)
 
 
 def _role(actor: Actor) -> Role:

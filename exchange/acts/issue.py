@@ -8,7 +8,6 @@ from exchange.acts.record import record_document
 from exchange.acts.signature import MEDIA_TYPE, MadeSignature, SignedFile
 from exchange.acts.tools import Tools
 from exchange.errors import (
-    NotAllowed,
     NumberMoved,
     SeriesUnknown,
     SigningPending,
@@ -19,6 +18,7 @@ from exchange.errors import (
     WrongState,
 )
 from exchange.rules.acceptance import (
+    require_attachments_sealed,
     require_leader_signed,
     require_name,
     require_no_mark,
@@ -28,7 +28,7 @@ from exchange.rules.acceptance import (
 )
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.lifecycle import WAYS_BACK, Move, document_move, named_role
+from exchange.rules.lifecycle import WAYS_BACK, Move, author_role, document_move, named_role
 from exchange.rules.model import (
     Actor,
     Document,
@@ -134,7 +134,7 @@ def draft(
     named: tuple[NamedPerson, ...] = (),
 ) -> tuple[Document, Event]:
     """Act: a new document in `draft`, by a clerk or officer; `named` are those who sign, when they are several."""
-    role = _author_role(actor)
+    role = author_role(actor)
     harmless = _require_draft(wanted, prepared.reading, actor)
     document = Document(
         id=new_id("doc", at),
@@ -208,7 +208,7 @@ def edit(
     after = tx.store.change_document(before, after)
     if new_file:
         tx.store.add_revision(Revision(after.id, after.revision, file, "draft", None, at, after.chain))
-    event = record_document(tx, move.event, actor, after, role=_author_role(actor), before=before, at=at, files=[file])
+    event = record_document(tx, move.event, actor, after, role=author_role(actor), before=before, at=at, files=[file])
     if harmless:
         _declare_harmless(tx, actor, after, at)
     return after, event
@@ -220,7 +220,8 @@ def submit(tx: Transaction, actor: Actor, document: str, version: int, *, at: da
     file = current(tx.store, before).file
     after = _to(tx, before, move, at)
     event = record_document(
-        tx, move.event, actor, after, role=_author_role(actor), before=before, at=at, files=[file],
+        tx, move.event, actor, after, role=author_role(actor), before=before, at=at,
+        files=[file, *_attached(tx, after)],
         data={"signers": [{"person": one.person, "part": one.part} for one in after.order]},
     )  # fmt: skip
     return after, event
@@ -244,7 +245,7 @@ def sign(
     made_by = "initial" if named.part is Part.INITIAL else "sign"
     after = _new_revision(tx, replace(before, turn=before.turn + 1), move, signed, made_by, at)
     event = record_document(
-        tx, move.event, actor, after, role=role, before=before, at=at, files=[signed.file],
+        tx, move.event, actor, after, role=role, before=before, at=at, files=[signed.file, *_attached(tx, after)],
         data={
             "certificate": found.certificate_sha256,
             "report_sha256": signed.stored.sha256,
@@ -271,10 +272,12 @@ def seal(
     before, move = _moving(tx.store, "seal", actor, document, version)
     own = fingerprint(signed.certificate)
     found = require_sealed(signed.report, own, known=[own])
+    require_attachments_sealed(tx.store.attachments(before.id))
     after = _new_revision(tx, before, move, signed, "seal", at)
     assert before.number is not None  # noqa: S101 - `numbered` has a number
     event = record_document(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=[signed.file],
+        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at,
+        files=[signed.file, *_attached(tx, after)],
         data={
             "certificate": found.certificate_sha256,
             "report_sha256": signed.stored.sha256,
@@ -500,7 +503,7 @@ def require_pdf(media_type: str) -> None:
 
 def require_author(actor: Actor) -> None:
     """Only clerks and officers draft. Raises `NotAllowed`."""
-    _author_role(actor)
+    author_role(actor)
 
 
 def moving(store: Store, act: str, actor: Actor, document: str, version: int) -> Document:
@@ -534,13 +537,6 @@ def _new_revision(
     return after
 
 
-def _author_role(actor: Actor) -> Role:
-    for role in (Role.OFFICER, Role.CLERK):
-        if role in actor.roles:
-            return role
-    raise NotAllowed(needed="officer, clerk")
-
-
 def _role_of(move: Move, actor: Actor, document: Document) -> Role:
     """The role in which a way back was taken: the clerk's and the leader's act by office, else the author's."""
     if Role.CLERK in move.who and Role.CLERK in actor.roles:
@@ -550,7 +546,7 @@ def _role_of(move: Move, actor: Actor, document: Document) -> Role:
         return role
     if actor.id == document.signer and Role.LEADER in actor.roles:
         return Role.LEADER
-    return _author_role(actor)
+    return author_role(actor)
 
 
 def _require_draft(wanted: Draft, reading: PageReading, actor: Actor) -> bool:
@@ -569,6 +565,10 @@ def _subject(wanted: Draft, reading: PageReading | None) -> str:
 
 def _declare_harmless(tx: Transaction, actor: Actor, document: Document, at: datetime) -> None:
     record_document(tx, "document.mark_declared_harmless", actor, document, role=Role.CLERK, before=document, at=at)
+
+
+def _attached(tx: Transaction, document: Document) -> list[FileRef]:
+    return [one.newest for one in tx.store.attachments(document.id)]
 
 
 def _order_after(before: Document, wanted: Draft, signer_name: str) -> tuple[NamedPerson, ...]:
@@ -606,6 +606,7 @@ def _void(tx: Transaction, actor: Actor, document: Document, role: Role, reason:
     if document.number is None or document.number.state != "taken":
         return  # none, or voided when the document went back before
     tx.store.change_number(document.number.id, "void", reason)
+    tx.store.unseal_attachments(document.id)
     record_document(
         tx, "number.voided", actor, document, role=role, before=document, at=at, reason=reason,
         data={"number": document.number.id, "written": document.number.written},

@@ -64,6 +64,7 @@ def make_pack(tools: ForProof, store: EvidenceStore, document_id: str, actor: Ac
         ),
         log_keys=ledger.log_keys(),
         pdf=_issued_file(tools.blobs, events),
+        attachments=tuple(_attachments(tools.blobs, events)),
         recipients=tuple(_recipients(store, events, actor.office)),
         certificates=(*(anchor.der for anchor in tools.trust.anchors), *tools.trust.intermediates),
     )
@@ -114,6 +115,15 @@ def _issued_file(blobs: Bytes, events: Sequence[PlacedEvent]) -> bytes | None:
     issued = [_json(event) for event in events if event.type == "document.issued"]
     files = (issued[-1].get("files") or []) if issued else []
     return blobs.get(files[0]["sha256"]) if files and blobs.has(files[0]["sha256"]) else None
+
+
+def _attachments(blobs: Bytes, events: Sequence[PlacedEvent]) -> Iterable[tuple[str, bytes]]:
+    """The separate files that went with the document: all that the event of the issue names after the first."""
+    issued = [_json(event) for event in events if event.type == "document.issued"]
+    for file in (issued[-1].get("files") or [])[1:] if issued else []:
+        if blobs.has(file["sha256"]):
+            data = blobs.get(file["sha256"])
+            yield "pdf" if data.startswith(b"%PDF-") else "bin", data
 
 
 def _recipients(store: EvidenceStore, events: Sequence[PlacedEvent], office: str) -> Iterable[PackedRecipient]:

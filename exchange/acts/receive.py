@@ -33,7 +33,7 @@ def opened(tx: Transaction, actor: Actor, delivery: str, *, at: datetime) -> tup
     seen = replace(here, opened_at=at)
     role = sorted(actor.roles)[0]
     event = record_delivery(
-        tx, "delivery.opened", actor, seen, role=role, before=here, at=at, file=sent_file(tx.store, here)
+        tx, "delivery.opened", actor, seen, role=role, before=here, at=at, files=sent_files(tx.store, here)
     )
     return seen, event
 
@@ -56,7 +56,8 @@ def register(
     a bad verdict does not refuse by itself, the clerk decides (R25).
     """
     before, move = moving(tx.store, "register", actor, delivery, version)
-    file = sent_file(tx.store, before)
+    files = sent_files(tx.store, before)
+    file = files[0]
     if sha256 != file.sha256 or report.file != file.sha256:
         raise DigestMismatch
     # the state first: of two clerks the slower learns that the other registered it, not that a number is taken
@@ -68,7 +69,7 @@ def register(
     tx.store.add_report(report)
     after = replace(after, incoming=entry)
     event = record_delivery(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, file=file,
+        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=files,
         data={
             "incoming_book": book,
             "incoming_number": number,
@@ -95,7 +96,7 @@ def refuse(
     after = replace(before, state=DeliveryState(move.target), since=at, reason_code=reason_code, reason=told)
     after = tx.store.change_delivery(before, after)
     event = record_delivery(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, file=sent_file(tx.store, before),
+        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=sent_files(tx.store, before),
         reason=told, data={"reason_code": reason_code},
     )  # fmt: skip
     return after, event
@@ -118,6 +119,11 @@ def sent_file(store: Store, delivery: Delivery) -> FileRef:
     revision = store.revision(delivery.document, consignment.revision)
     assert revision is not None  # noqa: S101 - written before the consignment
     return revision.file
+
+
+def sent_files(store: Store, delivery: Delivery) -> list[FileRef]:
+    """All that was sent, in order: the document first, then its separate attachments."""
+    return [sent_file(store, delivery), *(one.newest for one in store.attachments(delivery.document))]
 
 
 def _require_date(day: date, today: date, last: date | None) -> None:

@@ -52,24 +52,24 @@ def record_delivery(
     role: Role,
     before: Delivery | None,
     at: datetime,
-    file: FileRef,
+    files: Sequence[FileRef],
     reason: str | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write what happened to one recipient; outward events of a delivery form a chain by `prev`."""
     prev = None if type_ in INWARD or before is None else tx.store.last_outward_leaf(delivery.id)
-    event = _delivery_event(type_, actor, delivery, role, before, at, file, reason, data, prev)
+    event = _delivery_event(type_, actor, delivery, role, before, at, files, reason, data, prev)
     tx.store.add_events([event])
     return event
 
 
 def record_consigned(
-    tx: Transaction, actor: Actor, deliveries: Sequence[Delivery], *, at: datetime, file: FileRef
+    tx: Transaction, actor: Actor, deliveries: Sequence[Delivery], *, at: datetime, files: Sequence[FileRef]
 ) -> None:
     """Write that each recipient of an issue has it in its box, in few statements however many there are."""
     tx.store.add_events(
         [
-            _delivery_event("delivery.consigned", actor, delivery, Role.SERVICE, None, at, file, None, None, None)
+            _delivery_event("delivery.consigned", actor, delivery, Role.SERVICE, None, at, files, None, None, None)
             for delivery in deliveries
         ]
     )
@@ -82,7 +82,7 @@ def _delivery_event(
     role: Role,
     before: Delivery | None,
     at: datetime,
-    file: FileRef,
+    files: Sequence[FileRef],
     reason: str | None,
     data: Mapping[str, Any] | None,
     prev: bytes | None,
@@ -98,7 +98,7 @@ def _delivery_event(
         "prev": prev.hex() if prev else None,
     }
     return _event(
-        type_, actor, role, body, [file], at,
+        type_, actor, role, body, files, at,
         document=delivery.document, consignment=delivery.consignment, delivery=delivery.id,
     )  # fmt: skip
 

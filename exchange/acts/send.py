@@ -20,7 +20,7 @@ from exchange.errors import (
 )
 from exchange.proof.ledger import merkle_root, recipient_entry
 from exchange.rules import directory
-from exchange.rules.acceptance import require_sealed
+from exchange.rules.acceptance import require_attachments_sealed, require_sealed
 from exchange.rules.ids import new_id
 from exchange.rules.model import (
     Actor,
@@ -90,17 +90,19 @@ def issue(
     before = moving(tx.store, "issue", actor, document, version)
     require_sealed(report, known=certificates)
     recipients = _accepted(resolve(tx.store, actor, specs, on=on), partial)
-    file = current(tx.store, before).file
+    attached = tx.store.attachments(before.id)
+    require_attachments_sealed(attached)
+    files = [current(tx.store, before).file, *(one.newest for one in attached)]
     after = tx.store.change_document(before, replace(before, state=DocumentState.ISSUED, changed_at=at))
     if before.number is not None:
         tx.store.change_number(before.number.id, "used")
     consignment = _freeze(tx, actor, after, recipients, specs, due, sender_reference, at)
     record_document(
-        tx, "document.issued", actor, after, role=Role.CLERK, before=before, at=at, files=[file],
+        tx, "document.issued", actor, after, role=Role.CLERK, before=before, at=at, files=files,
         consignment=consignment.id,
     )  # fmt: skip
     submitted = record_document(
-        tx, "consignment.submitted", actor, after, role=Role.CLERK, before=before, at=at, files=[file],
+        tx, "consignment.submitted", actor, after, role=Role.CLERK, before=before, at=at, files=files,
         consignment=consignment.id,
         data={
             "recipients_count": consignment.recipients_count,
@@ -111,7 +113,7 @@ def issue(
     deliveries = [_delivery(consignment, recipient, at) for recipient in recipients]
     tx.store.add_deliveries(deliveries)
     service = replace(actor, id="service", roles=frozenset({Role.SERVICE}))
-    record_consigned(tx, service, deliveries, at=at, file=file)
+    record_consigned(tx, service, deliveries, at=at, files=files)
     return after, consignment, deliveries, submitted
 
 

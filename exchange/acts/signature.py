@@ -9,12 +9,21 @@ from datetime import datetime
 
 from exchange.acts.tools import Tools
 from exchange.errors import SignatureInvalid
-from exchange.rules.model import FileRef, Revision, StoredReport
+from exchange.rules.model import FileRef, StoredReport
 from keys.errors import RevocationUnavailable
 from keys.model import RevocationData, Signer
 from keys.timestamps import token_certificates, token_time
 from signing.errors import NotAPdf, PdfTooComplex
-from signing.model import LEADER_FIELD, SEAL_FIELD, Level, PreparedSignature, Report, SignaturePurpose, SignIntent
+from signing.model import (
+    ATTACHMENT_FIELD,
+    LEADER_FIELD,
+    SEAL_FIELD,
+    Level,
+    PreparedSignature,
+    Report,
+    SignaturePurpose,
+    SignIntent,
+)
 from signing.report import report_from_json, report_json
 from signing.sign import (
     check_prepared,
@@ -26,7 +35,13 @@ from signing.sign import (
 )
 from signing.verify import certificates_in, inputs_digest, limited_report, verify_pdf
 
-FIELDS = {SignaturePurpose.LEADER: LEADER_FIELD, SignaturePurpose.SEAL: SEAL_FIELD}
+FIELDS = {
+    SignaturePurpose.LEADER: LEADER_FIELD,
+    SignaturePurpose.SEAL: SEAL_FIELD,
+    SignaturePurpose.ATTACHMENT: ATTACHMENT_FIELD,
+}
+PERSONAL = frozenset({SignaturePurpose.LEADER, SignaturePurpose.INITIAL})
+"""Signatures of people: others follow, so their level is that of the leader."""
 MEDIA_TYPE = "application/pdf"
 MOST_NAMED = 4096
 """Files whose certificates are remembered; when there are more, all are forgotten."""
@@ -56,7 +71,7 @@ class SignedFile:
 
 def make_signature(
     tools: Tools,
-    revision: Revision,
+    base: FileRef,
     purpose: SignaturePurpose,
     signer: Signer,
     *,
@@ -65,17 +80,19 @@ def make_signature(
     at: datetime,
     reason: str | None = None,
     field: str | None = None,
+    lines: tuple[str, ...] = (),
 ) -> MadeSignature:
-    """Prepare the current revision, make sure of what was prepared, and let the key sign it.
+    """Prepare the file as it stands (`base`), make sure of what was prepared, and let the key sign it.
 
-    `field` is where one of several people signs. Raises the errors of `signing` (the file) and of `keys` (the key).
+    `field` is where one of several people signs, `lines` what is drawn in place of the image. Raises the errors of
+    `signing` (the file) and of `keys` (the key).
     """
-    pdf = tools.blobs.get(revision.file.sha256)
-    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at, reason)
+    pdf = tools.blobs.get(base.sha256)
+    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at, reason, lines)
     prepared = tools.run(prepare_signature, pdf, intent, signer.certificate, signer.chain)
     check_prepared(prepared, signer.certificate, extends=pdf)
     signature = signer.sign(prepared.attributes)
-    return MadeSignature(purpose, revision.file, prepared, signature, signer.certificate, signer.chain)
+    return MadeSignature(purpose, base, prepared, signature, signer.certificate, signer.chain)
 
 
 def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, at: datetime) -> SignedFile:
@@ -83,7 +100,7 @@ def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, a
 
     Raises `TsaUnavailable` or `RevocationUnavailable` when an authority is away: `made` can be completed later.
     """
-    level = tools.levels.leader if made.purpose is SignaturePurpose.LEADER else tools.levels.seal
+    level = tools.levels.leader if made.purpose in PERSONAL else tools.levels.seal
     token = None if level is Level.B else tools.tsa.stamp(unsigned_token_digest(made.signature))
     revocation = _proof(tools, made, token, at) if token is not None and level in (Level.LT, Level.LTA) else None
     pdf = tools.run(

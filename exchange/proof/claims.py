@@ -111,6 +111,8 @@ class Facts:
     recipients: tuple[ListedRecipient, ...]
     pdf_sha256: str | None
     report: Report | None
+    attachments: tuple[str, ...] = ()
+    """Digests of the separate files in the pack."""
 
     def of(self, type_: str, **subject: str | None) -> list[ProvenEvent]:
         """Events of one type about that subject."""
@@ -129,7 +131,7 @@ def judge(facts: Facts, *, sent_before: datetime | None = None) -> tuple[Claim, 
 
     `sent_before` asks for that very moment; without it the claim names the earliest outside time there is.
     """
-    claims = [_issued(facts)]
+    claims = [_issued(facts), *_attached(facts)]
     for submitted in facts.of("consignment.submitted"):
         claims.append(_sent(submitted, sent_before))
     for delivery in sorted({name for event in facts.events if (name := event.subject("delivery"))}):
@@ -173,6 +175,24 @@ def _issued_answer(facts: Facts, numbered: ProvenEvent | None, issued: ProvenEve
     if facts.pdf_sha256 not in issued.digests:
         return _against("tệp khác với tệp đã phát hành", "the file is not the one that was issued")
     return _said_in_file(report, numbered) or _signed_by_office(report)
+
+
+def _attached(facts: Facts) -> list[Claim]:
+    """That the separate files of the pack are those that were sent; no claim when none were."""
+    issued = _last(facts.of("document.issued"))
+    due = issued.digests[1:] if issued else ()
+    if not due and not facts.attachments:
+        return []
+    words = Words(f"Gửi kèm {len(due)} phụ lục", f"Sent with {len(due)} separate attachments")
+    if set(facts.attachments) - set(due):
+        return [
+            Claim(
+                "attachments", words, *_against("có phụ lục khác với khi phát hành", "a file differs from those sent")
+            )
+        ]
+    if set(due) - set(facts.attachments):
+        return [Claim("attachments", words, *_not("gói thiếu phụ lục", "the pack lacks an attachment"))]
+    return [Claim("attachments", words, *_yes("đúng mã băm trong sổ cái", "their digests agree with the ledger"))]
 
 
 def _said_in_file(report: Report, numbered: ProvenEvent) -> Answer | None:

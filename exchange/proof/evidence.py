@@ -118,6 +118,8 @@ class PackContents:
     consistency: tuple[Consistency, ...] = ()
     log_keys: tuple[LogKey, ...] = ()
     pdf: bytes | None = None
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    """Separate files sent with it, in order: ending of the name, bytes."""
     recipients: tuple[PackedRecipient, ...] = ()
     reports: tuple[bytes, ...] = ()
     certificates: tuple[bytes, ...] = ()
@@ -139,6 +141,8 @@ def build_pack(contents: PackContents) -> bytes:
 def _files_of(contents: PackContents) -> Iterable[tuple[str, bytes]]:
     if contents.pdf is not None:
         yield "document/document.pdf", contents.pdf
+    for n, (ending, data) in enumerate(contents.attachments, 1):
+        yield f"document/attachments/{n:03d}.{ending}", data
     for event in contents.events:
         name = f"{event.index:012d}.json"
         paths: list[Any] = [{"size": size, "path": _hexes(path)} for size, path in sorted(event.paths.items())]
@@ -268,7 +272,8 @@ def check_pack(
     events = _events(opened, roots, manifest["document"])
     stamped = max((root.stamped for root in roots if root.stamped), default=None)
     pdf_sha256, report = _judge_pdf(opened, events, verify, at or stamped)
-    facts = Facts(tuple(events), tuple(_recipients(opened)), pdf_sha256, report)
+    attachments = tuple(hashlib.sha256(data).hexdigest() for _, data in opened.below("document/attachments/", ""))
+    facts = Facts(tuple(events), tuple(_recipients(opened)), pdf_sha256, report, attachments)
     opened.findings.extend(lint(facts))
     claims = judge(facts, sent_before=sent_before)
     if damaged or not whole:

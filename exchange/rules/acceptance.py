@@ -1,8 +1,9 @@
 """What must hold before a document moves: no secrets, good names, the right signatures (R7, R58)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from exchange.errors import (
+    AttachmentUnsigned,
     ClassifiedMarkSuspected,
     ClassifiedRefused,
     NameNotAllowed,
@@ -15,9 +16,18 @@ from exchange.errors import (
     SignatureUnknown,
     SignerNotAuthorised,
 )
-from exchange.rules.model import Actor, Draft, Role, Secrecy
+from exchange.rules.model import Actor, Attachment, Draft, Role, Secrecy
 from keys.model import Purpose
-from signing.model import LEADER_FIELD, SEAL_FIELD, OfficeMatch, PageReading, Report, SignatureReport, Verdict
+from signing.model import (
+    ATTACHMENT_FIELD,
+    LEADER_FIELD,
+    SEAL_FIELD,
+    OfficeMatch,
+    PageReading,
+    Report,
+    SignatureReport,
+    Verdict,
+)
 
 MOST_REASON = 1000
 MOST_NAME_BYTES = 255
@@ -31,11 +41,16 @@ def require_unclassified(draft: Draft) -> None:
 
 def require_no_mark(draft: Draft, reading: PageReading, actor: Actor) -> bool:
     """True when a clerk declared a suspicious line on page one harmless; raises `ClassifiedMarkSuspected` else."""
-    if reading.classified_mark is None:
+    return require_no_marked_line(draft.not_classified, reading.classified_mark, actor)
+
+
+def require_no_marked_line(not_classified: bool, mark: str | None, actor: Actor) -> bool:
+    """The same for a file of which only the suspicious line (`mark`) is known."""
+    if mark is None:
         return False
-    if draft.not_classified and Role.CLERK in actor.roles:
+    if not_classified and Role.CLERK in actor.roles:
         return True
-    raise ClassifiedMarkSuspected(mark=reading.classified_mark)
+    raise ClassifiedMarkSuspected(mark=mark)
 
 
 def require_name(name: str) -> None:
@@ -90,6 +105,27 @@ def require_sealed(report: Report, certificate: str | None = None, *, known: Col
     if certificate and found.certificate_sha256 != certificate:
         raise SealWrongOffice
     return found
+
+
+def require_attachment_sealed(report: Report, attachment: Attachment, certificate: str) -> SignatureReport:
+    """The organisation's valid mark on a separate attachment, made with its `certificate` (fingerprint).
+
+    Raises what is wrong with it. A certificate of the office's own key may name no office code.
+    """
+    found = _in_field(report, ATTACHMENT_FIELD)
+    if found is None:
+        raise AttachmentUnsigned(name=attachment.file.name)
+    require_valid(report)
+    if report.office_match is OfficeMatch.MISMATCH or found.certificate_sha256 != certificate:
+        raise SealWrongOffice
+    return found
+
+
+def require_attachments_sealed(attachments: Sequence[Attachment]) -> None:
+    """Raises `AttachmentUnsigned` while a separate PDF lacks the organisation's mark (R41)."""
+    for one in attachments:
+        if one.needs_seal and one.sealed is None:
+            raise AttachmentUnsigned(name=one.file.name)
 
 
 def require_valid(report: Report) -> None:

@@ -40,6 +40,8 @@ def _move(act: str, sources: tuple[str, ...], target: str, who: tuple[str, ...],
 DOCUMENT_MOVES: tuple[Move, ...] = (
     _move("edit", (D.DRAFT,), D.DRAFT, (AUTHOR,), "document.edited"),
     _move("edit", (D.RETURNED,), D.DRAFT, (AUTHOR,), "document.reopened"),
+    _move("attach", (D.DRAFT,), D.DRAFT, (AUTHOR,), "document.attached"),
+    _move("detach", (D.DRAFT,), D.DRAFT, (AUTHOR,), "document.detached"),
     _move("submit", (D.DRAFT,), D.WAITING_SIGNATURE, (AUTHOR,), "document.submitted_for_signature"),
     _move("sign", (D.WAITING_SIGNATURE,), D.WAITING_SIGNATURE, (INITIALS,), "document.initialled"),
     _move("sign", (D.WAITING_SIGNATURE,), D.WAITING_SIGNATURE, (CO_SIGNS,), "document.partly_signed"),
@@ -53,6 +55,7 @@ DOCUMENT_MOVES: tuple[Move, ...] = (
     ),
     _move("return", (D.SIGNED, D.NUMBERED), D.RETURNED, (Role.CLERK,), "document.returned"),
     _move("number", (D.SIGNED,), D.NUMBERED, (Role.CLERK,), "document.numbered"),
+    _move("seal_attachment", (D.NUMBERED,), D.NUMBERED, (Role.CLERK,), "document.attachment_sealed"),
     _move("seal", (D.NUMBERED,), D.SEALED, (Role.CLERK,), "document.sealed"),
     _move("issue", (D.SEALED,), D.ISSUED, (Role.CLERK,), "document.issued"),
     _move("cancel", (D.DRAFT, D.WAITING_SIGNATURE, D.RETURNED), D.CANCELLED, (AUTHOR,), "document.cancelled"),
@@ -156,6 +159,14 @@ def document_places(document: Document, actor: Actor) -> frozenset[str]:
         if its_turn and named.person == actor.id and _holds_role(named, actor):
             places.add(_place_of(named, last=n == len(document.order) - 1))
     return frozenset(places)
+
+
+def author_role(actor: Actor) -> Role:
+    """The role in which somebody drafts. Raises `NotAllowed` for all but officers and clerks."""
+    for role in (Role.OFFICER, Role.CLERK):
+        if role in actor.roles:
+            return role
+    raise NotAllowed(needed="officer, clerk")
 
 
 def named_role(named: NamedPerson, actor: Actor) -> Role | None:

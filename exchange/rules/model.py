@@ -242,6 +242,31 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A separate file of a document (phụ lục): `n` is its order, `sealed` the same with the organisation's mark.
+
+    Only a PDF gets a mark; anything else goes with its digest alone.
+    """
+
+    id: str
+    document: str
+    n: int
+    file: FileRef
+    sealed: FileRef | None = None
+    report_sha256: str | None = None
+
+    @property
+    def needs_seal(self) -> bool:
+        """Whether the organisation has to sign it."""
+        return self.file.media_type == "application/pdf"
+
+    @property
+    def newest(self) -> FileRef:
+        """The file as it stands now: what is sent."""
+        return self.sealed or self.file
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Bytes on their way in; `sha256` and `size` are what was promised, `done` when all came and fit the promise."""
 

@@ -14,6 +14,7 @@ from exchange.errors import CursorInvalid, DuplicateReference, NotFound, NumberT
 from exchange.rules.model import (
     Actor,
     Assignment,
+    Attachment,
     Channel,
     Consignment,
     Delivery,
@@ -169,7 +170,10 @@ class Store:
         uploads = select(t.uploads.c.id).where(t.uploads.c.sha256 == sha256, t.uploads.c.id != but)
         revisions = select(t.revisions.c.document).where(t.revisions.c.sha256 == sha256)
         prepared = select(t.signing_sessions.c.id).where(t.signing_sessions.c.prepared == sha256)
-        return any(self._row(needed.limit(1)) is not None for needed in (uploads, revisions, prepared))
+        attached = t.attachments.c
+        attachments = select(attached.id).where((attached.sha256 == sha256) | (attached.sealed_sha256 == sha256))
+        needers = (uploads, revisions, prepared, attachments)
+        return any(self._row(needed.limit(1)) is not None for needed in needers)
 
     def drop_uploads(self, before: datetime) -> list[str]:
         """Forget uploads that were not finished in time, and name them."""
@@ -248,6 +252,51 @@ class Store:
             select(t.revisions).where(t.revisions.c.document == document).order_by(t.revisions.c.n)
         )
         return [_revision(row) for row in rows]
+
+    # -- attachments --
+
+    def add_attachment(self, attachment: Attachment) -> None:
+        """Write a separate file of a document."""
+        row = {"id": attachment.id, "document": attachment.document, "n": attachment.n}
+        self._insert(t.attachments, row | _values(attachment.file))
+
+    def drop_attachment(self, attachment: str) -> None:
+        """Forget a separate file of a draft."""
+        self.connection.execute(t.attachments.delete().where(t.attachments.c.id == attachment))
+
+    def attachments(self, document: str) -> list[Attachment]:
+        """The separate files of a document, in order."""
+        return self.attachments_of([document]).get(document, [])
+
+    def attachments_of(self, documents: Iterable[str]) -> dict[str, list[Attachment]]:
+        """The separate files of several documents, in order."""
+        here = t.attachments.c
+        rows = self.connection.execute(
+            select(t.attachments).where(here.document.in_(list(documents))).order_by(here.document, here.n)
+        )
+        found: dict[str, list[Attachment]] = {}
+        for row in rows:
+            found.setdefault(row.document, []).append(_attachment(row))
+        return found
+
+    def seal_attachment(self, attachment: str, sealed: FileRef, report_sha256: str) -> bool:
+        """Keep the file with the organisation's mark; False when it had one."""
+        here = (t.attachments.c.id == attachment) & t.attachments.c.sealed_sha256.is_(None)
+        values = {"sealed_sha256": sealed.sha256, "sealed_size": sealed.size, "report_sha256": report_sha256}
+        return self.connection.execute(update(t.attachments).where(here).values(values)).rowcount == 1
+
+    def unseal_attachments(self, document: str) -> None:
+        """The marks named a number that is void now."""
+        nothing = {"sealed_sha256": None, "sealed_size": None, "report_sha256": None}
+        self.connection.execute(update(t.attachments).where(t.attachments.c.document == document).values(nothing))
+
+    def hold_document(self, document: Document) -> None:
+        """Keep others from moving a document until the transaction ends. Raises `StateChanged` when it has moved."""
+        here = t.documents.c
+        same = (here.id == document.id) & (here.state == document.state) & (here.version == document.version)
+        if self.connection.execute(update(t.documents).where(same).values(version=here.version)).rowcount != 1:
+            now = self.document(document.id)
+            raise StateChanged(state=now.state if now else "–")
 
     # -- signatures that wait --
 
@@ -688,6 +737,12 @@ def _actor(values: dict[str, Any]) -> Actor:
     """Who acted, taken out of a row's values."""
     person, office, roles = values.pop("person"), values.pop("office"), values.pop("roles")
     return Actor(person, office, frozenset(Role(role) for role in roles))
+
+
+def _attachment(row: Row[Any]) -> Attachment:
+    sealed = FileRef(row.sealed_sha256, row.sealed_size, row.media_type, row.name) if row.sealed_sha256 else None
+    file = FileRef(row.sha256, row.size, row.media_type, row.name)
+    return Attachment(row.id, row.document, row.n, file, sealed, row.report_sha256)
 
 
 def _session(row: Row[Any]) -> SigningSession:

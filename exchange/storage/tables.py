@@ -148,6 +148,22 @@ documents = Table(
     Index("exchange_documents_states", "office", "state", "changed_at", "id"),
 )
 
+attachments = Table(
+    "exchange_attachments",
+    metadata,
+    _id(),
+    Column("document", String(64), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("media_type", String(128), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sealed_sha256", String(64), index=True),
+    Column("sealed_size", Integer),
+    Column("report_sha256", String(64)),
+    UniqueConstraint("document", "n", name="exchange_attachments_once"),
+)
+
 revisions = Table(
     "exchange_revisions",
     metadata,

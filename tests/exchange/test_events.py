@@ -73,7 +73,7 @@ def test_a_deliverys_event_has_known_bytes_and_a_known_leaf(tx, known_id):
     before = delivery()
     after = replace(before, state=DeliveryState.REGISTERED, version=2)
     event = record_delivery(
-        tx, "delivery.registered", RECEIVER, after, role=Role.CLERK, before=before, at=AT, file=file(),
+        tx, "delivery.registered", RECEIVER, after, role=Role.CLERK, before=before, at=AT, files=[file()],
         data={"incoming_number": 128, "incoming_book": "den"},
     )  # fmt: skip
     assert event.body.decode() == REGISTERED
@@ -117,7 +117,7 @@ def test_an_event_is_stored_as_it_was_made_and_waits_for_its_place(tx):
 
 def test_outward_events_of_a_delivery_name_the_one_before_and_inward_ones_stay_out_of_the_chain(tx):
     def step(type_: str, here: Any, before: Any) -> Any:
-        return record_delivery(tx, type_, RECEIVER, here, role=Role.CLERK, before=before, at=AT, file=file())
+        return record_delivery(tx, type_, RECEIVER, here, role=Role.CLERK, before=before, at=AT, files=[file()])
 
     box = delivery()
     registered = replace(box, state=DeliveryState.REGISTERED, version=2)

@@ -23,13 +23,17 @@ from tests.exchange.values import CLERK, LEADER, OFFICER, OTHER, document, perso
 
 D, R = DocumentState, DeliveryState
 
-DOCUMENT_ACTS = ("edit", "submit", "sign", "return", "number", "seal", "issue", "cancel")
+DOCUMENT_ACTS = (
+    "edit", "attach", "detach", "submit", "sign", "return", "number", "seal_attachment", "seal", "issue", "cancel",
+)  # fmt: skip
 DELIVERY_ACTS = ("register", "assign", "start", "complete", "refuse")
 
 DOCUMENT_TABLE = [
     # from, act, to, event, who
     ("draft", "edit", "draft", "document.edited", {"author"}),
     ("returned", "edit", "draft", "document.reopened", {"author"}),
+    ("draft", "attach", "draft", "document.attached", {"author"}),
+    ("draft", "detach", "draft", "document.detached", {"author"}),
     ("draft", "submit", "waiting_signature", "document.submitted_for_signature", {"author"}),
     ("waiting_signature", "sign", "waiting_signature", "document.initialled", {"asked to initial now"}),
     ("waiting_signature", "sign", "waiting_signature", "document.partly_signed", {"asked to sign before another"}),
@@ -38,6 +42,7 @@ DOCUMENT_TABLE = [
     ("signed", "return", "returned", "document.returned", {"clerk"}),
     ("numbered", "return", "returned", "document.returned", {"clerk"}),
     ("signed", "number", "numbered", "document.numbered", {"clerk"}),
+    ("numbered", "seal_attachment", "numbered", "document.attachment_sealed", {"clerk"}),
     ("numbered", "seal", "sealed", "document.sealed", {"clerk"}),
     ("sealed", "issue", "issued", "document.issued", {"clerk"}),
     ("draft", "cancel", "cancelled", "document.cancelled", {"author"}),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from api.wiring import Parts, Writing
-from exchange.acts import desk, issue, receive, send
+from exchange.acts import attach, desk, issue, receive, send
 from exchange.acts.signature import MadeSignature
 from exchange.rules.model import Delivery, Document, Draft, RecipientSpec, Series
 from signing.model import PreparedSignature, SignaturePurpose
@@ -68,6 +68,10 @@ class Walk:
         return issue.edit(
             writing.tx, OFFICER, here.id, here.version, wanted, "Nguyễn Văn An", prepared, at=self.at()
         )[0]  # fmt: skip
+
+    def attach(self, writing: Writing, here: Document) -> Document:
+        sheet = replace(file("so-lieu.csv", f"sheet {here.id} {here.version}".encode()), media_type="text/csv")
+        return attach.attach(writing.tx, OFFICER, here.id, here.version, sheet, at=self.at())[0]
 
     def submit(self, writing: Writing, here: Document) -> Document:
         return issue.submit(writing.tx, OFFICER, here.id, here.version, at=self.at())[0]

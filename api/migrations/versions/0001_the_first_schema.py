@@ -374,6 +374,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_exchange_revisions_sha256"), ["sha256"], unique=False)
 
     op.create_table(
+        "exchange_attachments",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.String(length=64), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("media_type", sa.String(length=128), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sealed_sha256", sa.String(length=64), nullable=True),
+        sa.Column("sealed_size", sa.Integer(), nullable=True),
+        sa.Column("report_sha256", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("document", "n", name="exchange_attachments_once"),
+    )
+    with op.batch_alter_table("exchange_attachments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_attachments_sealed_sha256"), ["sealed_sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_exchange_attachments_sha256"), ["sha256"], unique=False)
+
+    op.create_table(
         "exchange_series",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("office", sa.String(length=64), nullable=False),
