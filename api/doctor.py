@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.migrations import configuration
 from api.settings import Settings
 from api.wiring import Database
+from exchange.storage.archive_store import ArchiveStore
 
 LEAST_FREE_GB = 1.0
 
@@ -25,8 +26,9 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at folder, secrets, space, database, time-stamp authority."""
-    return [_folder(settings), _secrets(settings), _space(settings), _database(settings), _tsa(settings)]
+    """Look at folder, secrets, space, database, time-stamp authority, archive."""
+    looked = (_folder, _secrets, _space, _database, _tsa, _archive)
+    return [look(settings) for look in looked]
 
 
 def _folder(settings: Settings) -> Finding:
@@ -60,6 +62,23 @@ def _database(settings: Settings) -> Finding:
         database.close()
     newest = ScriptDirectory.from_config(configuration()).get_current_head()
     return Finding(here == newest, f"Cơ sở dữ liệu / database: {here or '–'}", "congvan migrate")
+
+
+def _archive(settings: Settings) -> Finding:
+    """Files whose archive time stamp could not be renewed, and until when the first of them proves."""
+    if settings.database_url is None and not settings.sqlite_file.is_file():
+        return Finding(True, "Dấu lưu trữ / archive time stamps: –")
+    database = Database(settings.database)
+    try:
+        with database.reader.connect() as connection:
+            waiting = ArchiveStore(connection).troubled()
+    except SQLAlchemyError as error:
+        return Finding(False, f"Dấu lưu trữ / archive time stamps: {type(error).__name__}", "congvan migrate")
+    finally:
+        database.close()
+    first = next((f", {one.code}, {one.ends_at:%Y-%m-%d}" for one in waiting if one.ends_at), "")
+    what = f"Dấu lưu trữ chờ gia hạn / archive time stamps that wait: {len(waiting)}{first}"
+    return Finding(not waiting, what, "docs/archive.md")
 
 
 def _tsa(settings: Settings) -> Finding:

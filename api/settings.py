@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     sign_level_seal: Level = Field(
         default=Level.LTA, description="Proof in the seal, and for the whole file: B-B, B-T, B-LT or B-LTA."
     )
+    archive_lead_days: int = Field(
+        default=365, ge=1, description="Archive time stamps are renewed this long before they end."
+    )
     outgoing_allowed: list[str] = Field(
         default=[], description="host:port pairs that may be asked for time stamps, CRL and OCSP; nothing else is."
     )

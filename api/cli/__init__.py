@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import check, key, people, road, service, trust
+from api.cli import archive, check, key, people, road, service, trust
 
 USAGE = 64
 """`EX_USAGE` of sysexits: never one of the statuses that mean a verdict."""
@@ -29,6 +29,7 @@ service.add_to(app)
 road.add_to(app)
 check.add_to(app)
 trust.add_to(app)
+archive.add_to(app)
 key.add_to(app)
 people.add_to(app)
 

@@ -17,7 +17,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from api import cases, elsewhere, logs
+from api import archiving, cases, elsewhere, logs
 from api.app import create_app
 from api.children import Child, Kept, end_with_parent
 from api.client import Refused
@@ -75,6 +75,7 @@ def worker() -> None:
 
 def _sweep(parts: Parts) -> None:
     cases.sweep_uploads(parts)
+    archiving.tend(parts)
     elsewhere.sweep(parts)
 
 

@@ -172,7 +172,8 @@ class Store:
         prepared = select(t.signing_sessions.c.id).where(t.signing_sessions.c.prepared == sha256)
         attached = t.attachments.c
         attachments = select(attached.id).where((attached.sha256 == sha256) | (attached.sealed_sha256 == sha256))
-        needers = (uploads, revisions, prepared, attachments)
+        archived = select(t.archive_files.c.file).where(t.archive_files.c.sha256 == sha256)
+        needers = (uploads, revisions, prepared, attachments, archived)
         return any(self._row(needed.limit(1)) is not None for needed in needers)
 
     def drop_uploads(self, before: datetime) -> list[str]:

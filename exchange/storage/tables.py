@@ -234,6 +234,31 @@ reports = Table(
     Column("at", Instant, nullable=False),
 )
 
+archives = Table(
+    "exchange_archives",
+    metadata,
+    Column("file", String(64), primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("newest", String(64), nullable=False),
+    Column("ends_at", Instant),
+    Column("due_at", Instant, nullable=False, index=True),
+    Column("failures", Integer, nullable=False),
+    Column("code", String(64)),
+)
+
+archive_files = Table(
+    "exchange_archive_files",
+    metadata,
+    Column("file", String(64), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("stamped_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("report_sha256", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
 consignments = Table(
     "exchange_consignments",
     metadata,

@@ -13,6 +13,7 @@ MAY_KNOW_SQLALCHEMY = {
     "exchange/storage/ledger_tables.py": "drawers of the ledger",
     "exchange/storage/store.py": "store",
     "exchange/storage/ledger_store.py": "store of the ledger",
+    "exchange/storage/archive_store.py": "store of the archive",
     "api/tables.py": "drawers",
     "api/store.py": "store",
     "api/wiring.py": "opens engines and transactions",
@@ -23,7 +24,13 @@ MAY_KNOW_SQLALCHEMY = {
 SQL = {
     f"sqlalchemy.{word}" for word in ("select", "insert", "update", "delete", "text", "union", "union_all", "exists")
 }
-STORES = {"keys/store.py", "exchange/storage/store.py", "exchange/storage/ledger_store.py", "api/store.py"}
+STORES = {
+    "keys/store.py",
+    "exchange/storage/store.py",
+    "exchange/storage/ledger_store.py",
+    "exchange/storage/archive_store.py",
+    "api/store.py",
+}
 TABLES = ("keys.tables", "exchange.storage.tables", "exchange.storage.ledger_tables", "api.tables")
 VERSIONS = "api/migrations/versions/"
 

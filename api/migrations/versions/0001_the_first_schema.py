@@ -357,6 +357,35 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_exchange_reports_file"), ["file"], unique=False)
 
     op.create_table(
+        "exchange_archives",
+        sa.Column("file", sa.String(length=64), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("newest", sa.String(length=64), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("file"),
+    )
+    with op.batch_alter_table("exchange_archives", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_archives_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
+        "exchange_archive_files",
+        sa.Column("file", sa.String(length=64), nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("report_sha256", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("file", "n"),
+    )
+    with op.batch_alter_table("exchange_archive_files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_archive_files_sha256"), ["sha256"], unique=False)
+
+    op.create_table(
         "exchange_revisions",
         sa.Column("document", sa.String(length=64), nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
