@@ -6,11 +6,11 @@
 import argparse
 from pathlib import Path
 
-from bench import inbox, road, verify
+from bench import inbox, road, signing, verify
 from bench.tables import machine
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"road": road.measure, "inbox": inbox.measure, "verify": verify.measure}
+PARTS = {"road": road.measure, "inbox": inbox.measure, "verify": verify.measure, "signing": signing.measure}
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ MOST_SIGNERS = 64
 _SEQUENCE, _SET, _OCTETS = 0x30, 0x31, 0x04
 _FIRST, _SECOND, _DIRECTORY_NAME = 0xA0, 0xA1, 0xA4  # [0], [1], and [4] of GeneralName
 
+_FIRST_TAG = bytes([_FIRST])
 _DATA = bytes.fromhex("06092a864886f70d010701")
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
@@ -52,13 +53,18 @@ def signed_data(
     `attributes` is what `signed_attributes` gave, `signature` the raw signature over it, `token` the TimeStampToken
     (DER) for the unsigned attribute of level B-T. Raises `SignatureWrong` as above.
     """
-    parts = _parts(certificate)
+    parts, head = _parts(certificate), _head(certificate, chain)
     proof = b"" if token is None else _der(_SECOND, _der(_SEQUENCE, _TIME_STAMP_TOKEN, _der(_SET, token)))
     signer = _der(
-        _SEQUENCE, parts.signer, bytes([_FIRST]), attributes[1:], parts.algorithm, _der(_OCTETS, signature), proof
+        _SEQUENCE, parts.signer, _FIRST_TAG, attributes[1:], parts.algorithm, _der(_OCTETS, signature), proof
     )  # fmt: skip
-    body = _der(_SEQUENCE, _head(certificate, chain), _der(_SET, signer))
-    return _der(_SEQUENCE, _SIGNED_DATA, _der(_FIRST, body))
+    # from outside to inside by lengths alone, so that the certificates are copied once
+    signers = _lead(_SET, len(signer))
+    body = _lead(_SEQUENCE, len(head) + len(signers) + len(signer))
+    inner = len(body) + len(head) + len(signers) + len(signer)
+    content = _lead(_FIRST, inner)
+    whole = _lead(_SEQUENCE, len(_SIGNED_DATA) + len(content) + inner)
+    return b"".join((whole, _SIGNED_DATA, content, body, head, signers, signer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +106,14 @@ def _head(certificate: bytes, chain: tuple[bytes, ...]) -> bytes:
 
 
 def _der(tag: int, *contents: bytes) -> bytes:
-    """One element: tag, length in the fewest bytes, contents."""
+    """One element: tag, length, contents."""
     body = b"".join(contents)
-    size = len(body)
+    return _lead(tag, len(body)) + body
+
+
+def _lead(tag: int, size: int) -> bytes:
+    """Tag and length, the length in the fewest bytes."""
     if size < 0x80:
-        return bytes([tag, size]) + body
+        return bytes((tag, size))
     length = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes([tag, 0x80 | len(length)]) + length + body
+    return bytes((tag, 0x80 | len(length))) + length

@@ -8,16 +8,17 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
-from asn1crypto import cms
+from asn1crypto import cms, ocsp
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
 from keys.model import RevocationData
-from signing.append import Plan, Tail, append_signature, read_plan
+from signing.append import Tail, append_proof, append_signature
 from signing.cms import signed_attributes, signed_data
 from signing.errors import RevisionNotExtension, SignatureWrong
+from signing.known import Plan, read_plan
 from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
 
 BYTES_RESERVED = 49152
@@ -162,9 +163,14 @@ def finish_signature(
     pdf = _filled(prepared.pdf, prepared.start, prepared.end, content)
     if token is None or revocation is None:
         return pdf
+    contents = pdf[prepared.start + 1 : prepared.end - 1]
+    known = (certificate, *chain, *revocation.certificates, *_certificates_inside(token, revocation.ocsps))
+    tail = append_proof(pdf, contents, known, revocation.ocsps, revocation.crls)
+    if tail is not None:
+        return pdf + tail
     from signing._pyhanko.writing import add_proof
 
-    return add_proof(pdf, pdf[prepared.start + 1 : prepared.end - 1], (certificate, *chain), token, revocation)
+    return add_proof(pdf, contents, known, revocation)
 
 
 def prepare_timestamp(pdf: bytes) -> PreparedTimestamp:
@@ -270,6 +276,19 @@ def _check_token(token: bytes, digest: bytes) -> None:
         raise SignatureWrong() from error
     if not right:
         raise SignatureWrong()
+
+
+def _certificates_inside(token: bytes, ocsps: tuple[bytes, ...]) -> list[bytes]:
+    """Those that a time-stamp token and answers about revocation bring along, DER."""
+    try:
+        found = [
+            one.chosen for one in cms.ContentInfo.load(token)["content"]["certificates"] if one.name == "certificate"
+        ]
+        for answer in ocsps:
+            found += ocsp.OCSPResponse.load(answer).basic_ocsp_response["certs"] or ()
+        return [certificate.dump() for certificate in found]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SignatureWrong() from error
 
 
 def _filled(pdf: bytes, start: int, end: int, content: bytes) -> bytes:

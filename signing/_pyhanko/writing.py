@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asn1crypto import cms, crl, ocsp, x509
+from asn1crypto import crl, ocsp, x509
 from PIL import Image
 from pyhanko.pdf_utils import generic, layout
 from pyhanko.pdf_utils.content import AppearanceContent, ResourceType
@@ -77,22 +77,17 @@ def make_hole(
     )
 
 
-def add_proof(
-    pdf: bytes, contents: bytes, certificates: tuple[bytes, ...], token: bytes, revocation: RevocationData
-) -> bytes:
+def add_proof(pdf: bytes, contents: bytes, certificates: tuple[bytes, ...], revocation: RevocationData) -> bytes:
     """The same file with certificates and revocation data in its DSS, filed under their signature (VRI).
 
-    `contents` are the hexadecimal digits of that signature, padding included; `certificates` those of signer and chain.
+    `contents` are the hexadecimal digits of that signature, padding included; `certificates` all that belong to it.
     """
     with _translated():
-        of_the_tsa = cms.ContentInfo.load(token)["content"]["certificates"]
-        known = {der: x509.Certificate.load(der) for der in (*certificates, *revocation.certificates)}
-        known.update({c.chosen.dump(): c.chosen for c in of_the_tsa if c.name == "certificate"})
         out = io.BytesIO(pdf)
         DocumentSecurityStore.add_dss(
             out,
             contents,
-            certs=list(known.values()),
+            certs=[x509.Certificate.load(der) for der in dict.fromkeys(certificates)],
             ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
             crls=[crl.CertificateList.load(der) for der in revocation.crls],
             strict=False,
@@ -329,6 +324,13 @@ def _scale_widths(engine: GlyphAccumulator) -> None:
     engine._glyphs = {glyph: (code, round(1000 * width / per_em)) for glyph, (code, width) in engine._glyphs.items()}
 
 
+def _drop_layout(engine: GlyphAccumulator) -> None:
+    """The text is set; the embedded part holds no layout tables anyway, but fontTools would first read all of them."""
+    for table in ("GSUB", "GPOS", "GDEF"):
+        if table in engine.tt:
+            del engine.tt[table]
+
+
 class _Lettering(AppearanceContent):
     """Pieces of text at given points of a field's box, upright for the reader."""
 
@@ -359,6 +361,7 @@ class _Lettering(AppearanceContent):
                 b"BT 0 g /Chu %g Tf 1 0 0 1 %g %g Tm <%s> Tj ET" % (piece.size, piece.left, piece.baseline, codes)
             )
         _scale_widths(engine)
+        _drop_layout(engine)
         return b" ".join([*drawn, b"Q"])
 
     def as_form_xobject(self) -> generic.StreamObject:

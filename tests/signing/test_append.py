@@ -10,18 +10,28 @@ from datetime import UTC, datetime
 
 import pikepdf
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate, ocsp
 from PIL import Image, ImageChops
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 import signing.sign
-from signing.append import read_plan
 from signing.errors import SignatureWrong, SigningError
+from signing.known import read_plan
 from signing.model import LEADER_FIELD, SEAL_FIELD, SignaturePurpose, SignIntent
 from signing.pictures import page_picture
 from signing.prepare import prepare_document
-from signing.sign import check_prepared, check_tail, finish_tail, prepare_signature, prepare_tail
+from signing.sign import (
+    check_prepared,
+    check_tail,
+    finish_signature,
+    finish_tail,
+    prepare_signature,
+    prepare_tail,
+)
 from signing.stamp import draw_seal_image, draw_signature_image
 from tests.fixtures.letters import letter_bytes
 from tests.signing.test_outside import LETTERS
@@ -323,3 +333,72 @@ def test_a_signature_by_another_key_or_one_too_long_makes_no_tail(desk, known):
 def test_an_image_that_is_none_is_refused(desk, known):
     with pytest.raises(SigningError):
         prepare_tail(*known, dataclasses.replace(LEADER, image=b"no picture"), desk.leader.certificate)
+
+
+# --- the proof ---
+
+
+def dss(pdf):
+    """What a DSS holds, by content: the DER of each kind, and of each kind for each signature."""
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        store = document.Root.DSS
+        kinds = {kind: [one.read_bytes() for one in store.get(f"/{kind}", [])] for kind in ("Certs", "CRLs", "OCSPs")}
+        by_signature = {
+            name: {kind: {one.read_bytes() for one in entry.get(f"/{kind}", [])} for kind in ("Cert", "CRL", "OCSP")}
+            for name, entry in store.VRI.items()
+        }
+    return kinds, by_signature
+
+
+def ocsp_answer(authority, certificate, at):
+    """About a certificate of the issuing authority; it brings the certificate of who signed it."""
+    asked, issuer = (load_der_x509_certificate(der) for der in (certificate, authority.issuing_certificate))
+    request = ocsp.OCSPRequestBuilder().add_certificate(asked, issuer, SHA256()).build()
+    return authority.answer_ocsp(request.public_bytes(Encoding.DER), at)
+
+
+def test_the_proof_is_what_pyhanko_would_put_in(steps, desk, authority, monkeypatch):
+    answered = dataclasses.replace(
+        desk.revocation, ocsps=(ocsp_answer(authority, desk.leader.certificate, datetime.now(UTC)),)
+    )
+    for pdf, wish, key, revocation in (
+        (steps["prepared"], LEADER, desk.leader, desk.revocation),
+        (steps["prepared"], LEADER, desk.leader, answered),
+        (steps["numbered"], SEAL, desk.seal, desk.revocation),
+        (steps["numbered"], SEAL, desk.seal, answered),
+    ):
+        prepared = prepare_signature(pdf, wish, key.certificate, key.chain)
+        signature = key.sign(prepared.attributes)
+        token = desk.tsa.stamp(signing.sign.unsigned_token_digest(signature))
+
+        def finished(prepared=prepared, signature=signature, key=key, token=token, revocation=revocation):
+            return finish_signature(
+                prepared, signature=signature, certificate=key.certificate, chain=key.chain, token=token,
+                revocation=revocation,
+            )  # fmt: skip
+
+        own = finished()
+        with monkeypatch.context() as patch:
+            patch.setattr(signing.sign, "append_proof", lambda *_: None)
+            other = finished()
+        assert len(own) != len(other)
+        (held, by_signature), (expected, expected_by_signature) = dss(own), dss(other)
+        assert {kind: sorted(found) for kind, found in held.items()} == {k: sorted(f) for k, f in expected.items()}
+        assert by_signature == expected_by_signature
+        assert all(own.count(der) == 1 for der in key.chain)  # held once, however many signatures need it
+        with pikepdf.open(io.BytesIO(own)) as document:
+            assert not document.check_pdf_syntax()
+
+
+def test_a_proof_written_by_others_is_continued_by_pyhanko(steps, desk):
+    packed_store = with_packed_streams(steps["led"])
+    for foreign in (packed(steps["led"]), packed_store, b"no file"):
+        assert signing.sign.append_proof(foreign, b"00", [desk.leader.certificate], [], []) is None
+    assert signing.sign.append_proof(steps["led"], b"00", [desk.leader.certificate], [], []) is not None
+
+
+def with_packed_streams(pdf):
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(out, compress_streams=True, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    return out.getvalue()
