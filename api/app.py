@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -19,9 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api.pages
 import api.v1
-from api.errors import BodyTooLarge, Internal, Malformed
+from api import watch
+from api.errors import BodyTooLarge, DatabaseUnavailable, Internal, Malformed
 from api.gateways import vgca
-from api.logs import REQUESTS, SECONDS, registry
+from api.logs import ENDING, REQUESTS, SECONDS, registry
 from api.pages.problems import show
 from api.pages.render import language_of
 from api.problems import ROOM_ERRORS, RoomError, problem_of
@@ -205,5 +207,8 @@ def _ready(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def _metrics() -> Response:
+def _metrics(request: Request) -> Response:
+    with suppress(DatabaseUnavailable):  # what was counted last stands then
+        for days, certificates in watch.counts(request.app.state.parts).items():
+            ENDING.labels(str(days)).set(certificates)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -10,10 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.migrations import configuration
 from api.settings import Settings
-from api.wiring import Database
+from api.wiring import Database, now
 from exchange.storage.archive_store import ArchiveStore
+from keys.store import KeyStore
 
 LEAST_FREE_GB = 1.0
+SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,8 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at folder, secrets, space, database, time-stamp authority, archive."""
-    looked = (_folder, _secrets, _space, _database, _tsa, _archive)
+    """Look at folder, secrets, space, database, certificates, time-stamp authority, archive."""
+    looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _archive)
     return [look(settings) for look in looked]
 
 
@@ -79,6 +82,22 @@ def _archive(settings: Settings) -> Finding:
     first = next((f", {one.code}, {one.ends_at:%Y-%m-%d}" for one in waiting if one.ends_at), "")
     what = f"Dấu lưu trữ chờ gia hạn / archive time stamps that wait: {len(waiting)}{first}"
     return Finding(not waiting, what, "docs/archive.md")
+
+
+def _certificates(settings: Settings) -> Finding:
+    """Certificates in use that end within 14 days; none is looked at while the database is not as it should be."""
+    what = "Chứng thư đang dùng / certificates in use"
+    if not _database(settings).good:
+        return Finding(True, f"{what}: –")
+    database = Database(settings.database)
+    try:
+        with database.reader.connect() as connection:
+            near = KeyStore(connection).in_use(ending=now() + SOON)
+    finally:
+        database.close()
+    names = "".join(f"\n   {one.certificate.not_after.date()}  {one.certificate.common_name}" for one in near)
+    remedy = "xin cấp chứng thư mới, rồi congvan key import | token | remote / ask for new ones"
+    return Finding(not near, f"{what}: {len(near)} sắp hết hạn / end within {SOON.days} days{names}", remedy)
 
 
 def _tsa(settings: Settings) -> Finding:

@@ -4,10 +4,14 @@ import logging
 import sys
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 registry = CollectorRegistry()
 REQUESTS = Counter("congvan_requests_total", "Requests answered.", ["method", "route", "status"], registry=registry)
+ENDING = Gauge(
+    "congvan_certificates_ending", "Certificates in use by the days that are left: at most 60, 14, 3, 0.", ["days"],
+    registry=registry,
+)  # fmt: skip
 SECONDS = Histogram("congvan_request_seconds", "Time to answer a request.", ["route"], registry=registry)
 
 

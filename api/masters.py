@@ -78,7 +78,7 @@ def kept_secret(file: Path, new: Callable[[], bytes]) -> bytes:
     """
     if file.exists():
         return file.read_bytes()
-    whole = _whole(file, new())
+    whole = _whole(file, new)
     try:
         with suppress(FileExistsError):  # another was first: theirs is the secret
             os.link(whole, file)
@@ -90,17 +90,17 @@ def kept_secret(file: Path, new: Callable[[], bytes]) -> bytes:
 
 def replace_secret(file: Path, data: bytes) -> None:
     """Put another secret into that file, whole or not at all."""
-    _whole(file, data).replace(file)
+    _whole(file, lambda: data).replace(file)
     _sync(file.parent)
 
 
-def _whole(file: Path, data: bytes) -> Path:
-    """The data beside the file, under a name of its own, on the disk, for its owner only."""
+def _whole(file: Path, make: Callable[[], bytes]) -> Path:
+    """What `make` makes beside the file, under a name of its own, on the disk, for its owner only."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = mkstemp(dir=file.parent, prefix=f".{file.name}-")
     try:
         with os.fdopen(handle, "wb") as opened:
-            opened.write(data)
+            opened.write(make())
             opened.flush()
             os.fsync(opened.fileno())
     except BaseException:

@@ -106,6 +106,18 @@ class KeyRecord:
     retired_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """A certificate with which somebody signs now: a key that we know of, or one at somebody's desk."""
+
+    certificate: Certificate
+    purpose: Purpose
+    office: str
+    revoked_at: datetime | None
+    asked_at: datetime | None
+    warned_days: int | None
+
+
 class KeyPlace(StrEnum):
     """Where a private key lies that is not in the vault."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, select, union_all, update
+from sqlalchemy import Connection, Row, Table, delete, select, true, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keys.certificates import fingerprint, read_certificate
@@ -14,6 +14,7 @@ from keys.model import (
     Certificate,
     Elsewhere,
     Fingerprint,
+    InUse,
     KeyPlace,
     KeyRecord,
     Purpose,
@@ -47,6 +48,7 @@ class KeyStore:
             der=certificate.der,
             world=world,
             office_code=certificate.office_code,
+            not_after=certificate.not_after,
             added_at=at,
         )
         return certificate.fingerprint
@@ -173,6 +175,15 @@ class KeyStore:
         elsewhere = select(holders.c.fingerprint).where(holders.c.office == office, holders.c.purpose == seal)
         return frozenset(Fingerprint(name) for name in self._connection.scalars(here.union(elsewhere)))
 
+    def retire_keys_of(self, name: Fingerprint, at: datetime) -> None:
+        """From now on nobody signs with this certificate, here or at a desk. It stays, as evidence."""
+        self._connection.execute(
+            update(keys).where(keys.c.certificate == name, keys.c.retired_at.is_(None)).values(retired_at=at)
+        )
+        self._connection.execute(
+            update(holders).where(holders.c.fingerprint == name, holders.c.ended_at.is_(None)).values(ended_at=at)
+        )
+
     # --- wrappings ---
 
     def add_wrapping(self, key_id: str, holder: str, wrapping: Wrapping, at: datetime) -> None:
@@ -239,6 +250,59 @@ class KeyStore:
             self._connection.execute(delete(table).where(table.c.key_id == key_id, table.c.holder == holder))
         if not self.holders(key_id):
             self.retire_key(key_id, at)
+
+    # --- what time brings to certificates ---
+
+    def in_use(
+        self, *, ending: datetime | None = None, office: str | None = None, holder: str | None = None
+    ) -> list[InUse]:
+        """The certificates with which somebody signs now, the next to end first: of an office, of a holder, or all.
+
+        `ending`: only those that end before that moment.
+        """
+        found: dict[str, InUse] = {}
+        for wanted in (self._by_key(holder), self._by_holder(holder)):
+            here = certificates.c.not_after < ending if ending else true()
+            if office is not None:
+                here &= wanted.selected_columns.office == office
+            rows = self._connection.execute(wanted.where(here).order_by(certificates.c.not_after))
+            found |= {row.fingerprint: _in_use(row) for row in rows}
+        return sorted(found.values(), key=lambda one: (one.certificate.not_after, one.certificate.fingerprint))
+
+    def mark_warned(self, name: Fingerprint, days: int) -> bool:
+        """People were told that it ends within so many days; False when they had been told of that nearness before."""
+        here = (certificates.c.fingerprint == name) & (
+            certificates.c.warned_days.is_(None) | (certificates.c.warned_days > days)
+        )
+        return self._connection.execute(update(certificates).where(here).values(warned_days=days)).rowcount == 1
+
+    def mark_asked(self, name: Fingerprint, revoked_at: datetime | None, at: datetime) -> bool:
+        """Its issuer was asked; True when it is revoked and that is news."""
+        here = certificates.c.fingerprint == name
+        self._connection.execute(update(certificates).where(here).values(asked_at=at))
+        if revoked_at is None:
+            return False
+        news = here & certificates.c.revoked_at.is_(None)
+        return self._connection.execute(update(certificates).where(news).values(revoked_at=revoked_at)).rowcount == 1
+
+    def _by_key(self, holder: str | None) -> Any:
+        wanted = (
+            select(certificates, keys.c.purpose, keys.c.office)
+            .join(keys, keys.c.certificate == certificates.c.fingerprint)
+            .where(keys.c.retired_at.is_(None))
+        )
+        if holder is None:
+            return wanted
+        held = union_all(*(select(table.c.key_id).where(table.c.holder == holder) for table in (wrappings, elsewhere)))
+        return wanted.where(keys.c.id.in_(held))
+
+    def _by_holder(self, holder: str | None) -> Any:
+        wanted = (
+            select(certificates, holders.c.purpose, holders.c.office)
+            .join(holders, holders.c.fingerprint == certificates.c.fingerprint)
+            .where(holders.c.ended_at.is_(None))
+        )
+        return wanted if holder is None else wanted.where(holders.c.holder == holder)
 
     # --- keys on tokens and at remote services ---
 
@@ -319,6 +383,17 @@ class KeyStore:
         # the two dialects have the same clause and no common class for it
         kind = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         return kind.insert(table)
+
+
+def _in_use(row: Row[Any]) -> InUse:
+    return InUse(
+        certificate=read_certificate(row.der),
+        purpose=Purpose(row.purpose),
+        office=row.office,
+        revoked_at=row.revoked_at,
+        asked_at=row.asked_at,
+        warned_days=row.warned_days,
+    )
 
 
 def _wrapping(row: Row[Any]) -> Wrapping:

@@ -30,10 +30,18 @@ certificates = Table(
     Column("der", LargeBinary, nullable=False),
     Column("world", String(16)),
     Column("office_code", String(200)),
+    Column("not_after", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+    Column("asked_at", UtcTime),
+    Column("warned_days", Integer),
     Column("added_at", UtcTime, nullable=False),
     Index("keys_certificates_office", "office_code"),
+    Index("keys_certificates_not_after", "not_after"),
 )
-"""Certificates met or issued. Never deleted: they are evidence."""
+"""Certificates met or issued. Never deleted: they are evidence.
+
+`asked_at`: when its issuer was last asked whether it is revoked; `warned_days`: of which nearness people were told.
+"""
 
 anchors = Table(
     "keys_anchors",

@@ -17,7 +17,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from api import archiving, cases, elsewhere, logs
+from api import archiving, cases, elsewhere, logs, watch
 from api.app import create_app
 from api.children import Child, Kept, end_with_parent
 from api.client import Refused
@@ -77,6 +77,7 @@ def _sweep(parts: Parts) -> None:
     cases.sweep_uploads(parts)
     archiving.tend(parts)
     elsewhere.sweep(parts)
+    watch.hourly(parts)
 
 
 def authority(file: Path, port: int) -> None:

@@ -1,8 +1,12 @@
 """Bàn làm việc: what waits, as counters that are links."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from api import watch
+from api.accounts import Caller
 from api.auth import Anyone, Running
 from api.pages.page import page
 from exchange.rules.model import DeliveryState, DocumentState, Role
@@ -39,4 +43,16 @@ def desk(request: Request, parts: Running, caller: Anyone) -> Response:
     counters.append(("waiting_handling", waiting, f"/incoming?state={R.REGISTERED}"))
     counters.append(("returned", own.get(D.RETURNED, 0), f"/documents?state={D.RETURNED}"))
     rows = [{"key": key, "count": count, "href": href} for key, count, href in counters]
-    return page(request, "desk.html", caller, {"counters": rows})
+    return page(request, "desk.html", caller, {"counters": rows, "ending": _ending(parts, caller)})
+
+
+def _ending(parts: Running, caller: Caller) -> list[dict[str, Any]]:
+    """Certificates that end soon: the caller's own, and the whole office's for who cares for them."""
+    office = caller.actor.office
+    cares = bool(caller.actor.roles & {Role.CLERK, Role.OFFICE_ADMIN})
+    known = watch.ending(parts, office=office, holder=None if cares else caller.actor.id)
+    return [
+        {"name": one.certificate.common_name, "day": one.certificate.not_after, "days": max(0, left), "over": left < 0}
+        for one in known
+        for left in [watch.days_left(one.certificate, parts.now())]
+    ]

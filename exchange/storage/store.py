@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -514,6 +514,38 @@ class Store:
         """Several documents at once, for lists."""
         rows = self.connection.execute(_documents().where(t.documents.c.id.in_(list(ids))))
         return {row.id: _document(row) for row in rows}
+
+    # -- signers of what is not registered --
+
+    def unwatched(self, not_asked_since: datetime, most: int = 500) -> list[tuple[str, str]]:
+        """Deliveries in the box since then whose signers were not asked about after it, with their file (SHA-256)."""
+        here, asked = t.deliveries.c, t.watched.c.asked_at
+        rows = self.connection.execute(
+            select(here.id, t.revisions.c.sha256)
+            .join(t.consignments, t.consignments.c.id == here.consignment)
+            .join(
+                t.revisions,
+                (t.revisions.c.document == here.document) & (t.revisions.c.n == t.consignments.c.revision),
+            )
+            .join(t.watched, t.watched.c.delivery == here.id, isouter=True)
+            .where(here.state == DeliveryState.CONSIGNED, here.since <= not_asked_since)
+            .where(asked.is_(None) | (asked <= not_asked_since))
+            .order_by(here.id)
+            .limit(most)
+        )
+        return [(row.id, row.sha256) for row in rows]
+
+    def watched(self, delivery: str) -> frozenset[str]:
+        """The revoked certificates that both sides were told of."""
+        told = self.connection.scalar(select(t.watched.c.told).where(t.watched.c.delivery == delivery))
+        return frozenset((told or "").split())
+
+    def keep_watched(self, delivery: str, told: Collection[str], at: datetime) -> None:
+        """The signers of a delivery were asked about."""
+        values = {"asked_at": at, "told": " ".join(sorted(told))}
+        known = update(t.watched).where(t.watched.c.delivery == delivery).values(**values)
+        if self.connection.execute(known).rowcount == 0:
+            self._insert_unless_there(t.watched, {"delivery": delivery, **values})
 
     # -- arrivals --
 

@@ -306,6 +306,15 @@ deliveries = Table(
     Index("exchange_deliveries_out_states", "sender", "state", "since", "id"),
 )
 
+watched = Table(
+    "exchange_watched",
+    metadata,
+    Column("delivery", String(64), primary_key=True),
+    Column("asked_at", Instant, nullable=False),
+    Column("told", Text, nullable=False),
+)
+"""When the signers of what is not registered were last asked about, and which revoked ones were told of."""
+
 books = Table(
     "exchange_books",
     metadata,

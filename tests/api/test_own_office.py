@@ -1,8 +1,11 @@
 """An office starts by commands, without the pilot, with the keys that it has: a file, a token, a remote service."""
 
 import base64
+import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509 import load_der_x509_certificate
+from sqlalchemy import text
 
+from api import watch
 from api.app import create_app
 from api.cli import run
 from api.client import Json
@@ -356,3 +361,86 @@ def test_nothing_that_was_typed_is_in_the_log(own: Own, remote: Any, capfd: pyte
         refusal(lambda: own.service.person(LEADER).sign(own.waiting(), "13572468", otp="998877"))
     said = "".join(capfd.readouterr())
     assert not [word for word in ("13572468", "998877", "access") if word in said]
+
+
+# -- what time brings --
+
+
+def in_time(own: Own, days: float) -> Any:
+    """The parts of the service that many days from now."""
+    later = copy.copy(own.service.parts)
+    later.now = lambda: now() + timedelta(days=days)  # type: ignore[method-assign]
+    return later
+
+
+def test_an_end_is_told_of_sixty_fourteen_and_three_days_ahead_and_once_each(
+    own: Own, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    der = own.authority.person(LEADER_NAME, NAME, OFFICE, None, key.public_key(), now(), days=70)
+    assert command("key", "import", own.file("short.p12", p12(key, der, own.authority.chain)), *uses(), *secret()) == 0
+
+    def told(days: float) -> list[int]:
+        return [near for one, near in watch.warn_of_ends(in_time(own, days)) if one.certificate.der == der]
+
+    assert [told(days) for days in (1, 11, 12, 57, 60, 68, 68.5, 71, 72)] == [[], [60], [], [14], [], [3], [], [0], []]
+    later = in_time(own, 11)
+    assert [one.certificate.der for one in watch.ending(later, office=OFFICE)] == [der]
+    assert watch.ending(later, office=COMMUNE) == []
+    assert watch.counts(later) == {60: 1, 14: 0, 3: 0, 0: 0}
+
+    office = replace(own.service, parts=later, app=create_app(later), _browsers={})
+    for login, seen in ((LEADER, True), (CLERK, True), ("chuyenvien.huyen", False), ("vanthu.xa", False)):
+        page = office.new_browser(login).http.get("/").text
+        assert ("Chứng thư số của Trần Văn Bình hết hạn ngày" in page) is seen, login
+    assert 'congvan_certificates_ending{days="60"} 1.0' in office.http().get("/metrics").text
+
+
+def test_the_doctor_names_a_certificate_that_ends_soon(own: Own, capfd: pytest.CaptureFixture[str]) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    der = own.authority.person(LEADER_NAME, NAME, OFFICE, None, key.public_key(), now(), days=10)
+    assert command("key", "import", own.file("ten.p12", p12(key, der, own.authority.chain)), *uses(), *secret()) == 0
+    capfd.readouterr()
+    assert command("doctor") == 1
+    assert LEADER_NAME in capfd.readouterr().out
+
+
+def test_a_revoked_signer_is_told_to_both_sides_of_what_is_not_registered_and_signs_no_more(
+    own: Own, in_vault: None, pilot_server: PilotServer
+) -> None:
+    sealed = own.service.document("sealed")
+    own.service.person(CLERK).issue(sealed, [{"office": COMMUNE}])
+    arrival = own.service.arrival(sealed, "vanthu.xa")
+    with own.service.parts.read() as reading:
+        [key] = reading.keys.keys_for(own.service.account(LEADER))
+    assert watch.ask_about_arrivals(in_time(own, 0.1)) == [], "not a day old"
+    tomorrow, third = in_time(own, 1), in_time(own, 2)
+    pilot_server.clock = tomorrow.now
+    try:
+        assert watch.ask_about_arrivals(tomorrow) == []
+        assert watch.ask_about_keys(tomorrow) == []
+        own.authority.revoke(key.certificate.serial, now())
+        pilot_server.clock = third.now
+        assert watch.ask_about_arrivals(third) == [arrival["id"]]
+        assert watch.ask_about_arrivals(third) == [], "once a day"
+        assert watch.ask_about_arrivals(in_time(own, 2.99)) == [], "and news once"
+        assert [one.certificate.der for one in watch.ask_about_keys(third)] == [key.certificate.der]
+        assert watch.ask_about_keys(third) == []
+    finally:
+        pilot_server.clock = now
+    assert revocations_told(own, arrival["id"]) == [key.certificate.fingerprint]
+    assert own.service.arrival(sealed, "vanthu.xa")["state"] == "consigned"
+    refused = refusal(lambda: own.service.person(LEADER).sign(own.waiting(), PIN))
+    assert refused.code == "certificate-missing"
+
+
+def revocations_told(own: Own, delivery: str) -> list[str]:
+    """The certificates that the events of a delivery call revoked."""
+    with own.service.parts.database.reader.connect() as connection:
+        found = connection.execute(
+            text("SELECT body FROM exchange_events WHERE delivery = :d AND type = :type AND NOT inward"),
+            {"d": delivery, "type": "delivery.signature_changed"},
+        )
+        told = [json.loads(row.body) for row in found]
+    assert all(event["from"] == event["to"] == "consigned" for event in told)
+    return [one["certificate"] for event in told for one in event["data"]["revoked"]]

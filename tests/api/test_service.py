@@ -15,9 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.doctor import examine
+from api.masters import kept_secret
 from api.problems import STATUS
 from api.settings import Settings, load_settings
-from api.wiring import _kept_secret
 from tests.fixtures.service import CLERK, OFFICER, ApiService, refusal
 
 # -- health and numbers --
@@ -289,9 +289,9 @@ def test_a_start_that_ends_while_it_makes_a_secret_leaves_none_and_the_next_star
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _kept_secret(secret, killed)
+        kept_secret(secret, killed)
     assert list(secret.parent.iterdir()) == []
-    assert _kept_secret(secret, lambda: b"first") == _kept_secret(secret, lambda: b"second") == b"first"
+    assert kept_secret(secret, lambda: b"first") == kept_secret(secret, lambda: b"second") == b"first"
 
 
 def test_all_who_start_at_once_have_the_same_whole_secret(tmp_path):
@@ -302,6 +302,6 @@ def test_all_who_start_at_once_have_the_same_whole_secret(tmp_path):
         return os.urandom(32)
 
     with ThreadPoolExecutor(8) as pool:
-        told = set(pool.map(lambda _: _kept_secret(secret, slow), range(8)))
+        told = set(pool.map(lambda _: kept_secret(secret, slow), range(8)))
     assert len(told) == 1
     assert len(told.pop()) == 32

@@ -37,11 +37,16 @@ def upgrade() -> None:
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.Column("world", sa.String(length=16), nullable=True),
         sa.Column("office_code", sa.String(length=200), nullable=True),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("warned_days", sa.Integer(), nullable=True),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("fingerprint"),
     )
     with op.batch_alter_table("keys_certificates", schema=None) as batch_op:
         batch_op.create_index("keys_certificates_office", ["office_code"], unique=False)
+        batch_op.create_index("keys_certificates_not_after", ["not_after"], unique=False)
 
     op.create_table(
         "keys_intermediates",
@@ -116,6 +121,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
 
+    op.create_table(
+        "exchange_watched",
+        sa.Column("delivery", sa.String(length=64), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery"),
+    )
     op.create_table(
         "exchange_assignments",
         sa.Column("delivery", sa.String(length=64), nullable=False),
