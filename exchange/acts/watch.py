@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from exchange.acts.receive import sent_file
+from exchange.acts.receive import sent_files
 from exchange.acts.record import record_delivery
 from exchange.rules.model import Actor, DeliveryState, Role
 from exchange.storage.store import Store, Transaction
@@ -34,7 +34,7 @@ def signers_asked(tx: Transaction, delivery: str, revoked: Sequence[tuple[str, d
     service = Actor("service", here.sender, frozenset({Role.SERVICE}))
     record_delivery(
         tx, "delivery.signature_changed", service, here, role=Role.SERVICE, before=here, at=at,
-        file=sent_file(tx.store, here),
+        files=sent_files(tx.store, here),
         data={"revoked": [{"certificate": name, "since": since.isoformat()} for name, since in sorted(news)]},
     )  # fmt: skip
     return True
