@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from asn1crypto import cms, tsp
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from rfc3161_client import PKIStatus, TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
 
+from keys.algorithms import digest_good, key_good
 from keys.errors import TimestampRejected, TsaUnavailable, Words
 from keys.model import Fetch
 
@@ -37,8 +39,9 @@ class OnlineTsa:
         """A checked TimeStampToken (ContentInfo DER) over a SHA-256 `digest`.
 
         Checked are imprint, nonce, signature, chain to an anchor at the token's time, critical EKU timeStamping
-        on the signer, and the certificate named in the signed attributes (RFC 5816). Whether the token's time is
-        plausible and whether the authority was revoked is for the caller, who has a clock and revocation data.
+        on the signer, the certificate named in the signed attributes (RFC 5816), and that digest and key are good
+        enough at the token's time (`keys/algorithms.py`): a stamp of ours must outlive much else. Whether the token's
+        time is plausible and whether the authority was revoked is for the caller, who has a clock and revocation data.
         Raises `TsaUnavailable` when there is no answer or it asks to wait, `TimestampRejected` when it is wrong.
         """
         nonce = secrets.randbits(63)
@@ -55,6 +58,7 @@ class OnlineTsa:
         _check(response, digest, nonce, self._anchors)
         token = response.time_stamp_token()
         _check_named_certificate(token)
+        _check_strength(token)
         return token
 
 
@@ -120,6 +124,28 @@ def _check_named_certificate(token: bytes) -> None:
     verdicts = [verdict for verdict in named if verdict is not None]
     if not verdicts or not all(verdicts):
         raise TimestampRejected(why=OTHER_CERTIFICATE)
+
+
+def _weaknesses(token: bytes) -> tuple[str, ...]:
+    """What of a token (DER) is not good enough at its own time, such as `sha1` or `rsa-1024`.
+
+    Raises `TimestampRejected` when it cannot be read.
+    """
+    on = token_time(token).date()
+    try:
+        digest = cms.ContentInfo.load(token)["content"]["signer_infos"][0]["digest_algorithm"]["algorithm"].native
+        key = asn1_x509.Certificate.load(token_certificates(token)[0]).public_key
+        curve = key.curve[1] if key.algorithm == "ec" and key.curve[0] == "named" else None
+        strong = key_good(key.algorithm, key.bit_size, on, curve)
+    except (ValueError, TypeError, KeyError, IndexError) as e:
+        raise TimestampRejected(why=NOT_READABLE) from e
+    return (*(() if digest_good(digest, on) else (digest,)), *(() if strong else (f"{key.algorithm}-{key.bit_size}",)))
+
+
+def _check_strength(token: bytes) -> None:
+    weak = ", ".join(_weaknesses(token))
+    if weak:
+        raise TimestampRejected(why=Words(f"thuật toán yếu ({weak})", f"weak algorithm ({weak})"))
 
 
 def _names(attribute: cms.CMSAttribute, certificate: bytes) -> bool | None:

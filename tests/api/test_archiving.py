@@ -1,13 +1,16 @@
 """The archive's round: proof is renewed beside the issued file before it ends, once, and whatever fails is not lost."""
 
+import subprocess
 import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import insert
 
 from api.archiving import tend
+from api.cli import run
 from api.doctor import examine
 from api.engine import migrate_jobs
 from api.migrations import upgrade
@@ -18,6 +21,7 @@ from exchange.acts.tools import Tools
 from exchange.rules.model import Consignment, FileRef, Revision
 from exchange.storage import tables
 from exchange.storage.archive_store import ArchiveStore
+from exchange.storage.blobs import LocalBlobs
 from keys.errors import TimestampRejected, TsaUnavailable
 from keys.model import RevocationData
 from keys.revocation import OnlineRevocation
@@ -25,6 +29,7 @@ from keys.timestamps import OnlineTsa
 from signing.model import Verdict
 from signing.report import report_from_json
 from tests.fixtures.letters import draw_letter
+from tests.fixtures.needs import absent
 from tests.signing.conftest import Desk, here
 
 NOW = datetime.now(UTC)
@@ -201,3 +206,49 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_a_late_one_changes_noth
     with keeping.parts.write() as writing:  # the dead one was only slow
         assert not archive.keep(writing.tx, seen, slow, lead=timedelta(days=365), at=at)
     assert [one.n for one in keeping.renewals()] == [1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own with room for the file, not for its renewal."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        absent("a small disk to fill (mount of a tmpfs)", "run the tests as root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_file_as_it_was_and_is_said(keeping, sealed, small_disk, pilot_server):
+    at = late(keeping)
+    keeping.clock(at)
+    keeping.parts.blobs = LocalBlobs(small_disk)
+    keeping.parts.blobs.put(sealed)
+    kept = sorted(path for path in small_disk.rglob("*") if path.is_file())
+    pilot_server.clock, before = (lambda: at), pilot_server.clock
+    try:
+        assert tend(keeping.parts) == 0
+    finally:
+        pilot_server.clock = before
+    assert (keeping.state().code, keeping.state().newest, keeping.renewals()) == ("storage-full", keeping.file, [])
+    assert sorted(path for path in small_disk.rglob("*") if path.is_file()) == kept
+    assert keeping.parts.blobs.get(keeping.file) == sealed
+
+
+def test_the_command_adds_proof_to_a_file_and_writes_nothing_for_a_broken_one(
+    tmp_path, sealed, authority, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONGVAN_TSA_URL", authority.tsa_url)
+    monkeypatch.setenv("CONGVAN_OUTGOING_ALLOWED", f'["{urlsplit(authority.base_url).netloc}"]')
+    broken = bytearray(sealed)
+    broken[broken.index(b"stream\n") + 12] ^= 1
+    for name, content in (("a.pdf", sealed), ("b.pdf", broken), ("root.cer", authority.certificate)):
+        (tmp_path / name).write_bytes(content)
+    trusting = ["--trust", "root.cer", "--world", "pilot", "--language", "en"]
+    assert run(["archive", "augment", "a.pdf", "a-kept.pdf", *trusting]) == 0
+    assert (tmp_path / "a-kept.pdf").read_bytes().startswith(sealed)
+    assert run(["archive", "augment", "b.pdf", "b-kept.pdf", *trusting]) == 1
+    assert "[augment-invalid]" in capsys.readouterr().err
+    assert not (tmp_path / "b-kept.pdf").exists()

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from asn1crypto import cms, tsp
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA1
 
 from keys import authority as made
 from keys.authority import PilotAuthority
@@ -144,6 +146,49 @@ def test_a_token_that_names_another_certificate_is_refused(
 
     with pytest.raises(TimestampRejected):
         OnlineTsa(authority.tsa_url, changed(pilot_server.fetch, lie), [authority.certificate]).stamp(DIGEST)
+
+
+def test_a_token_over_another_kind_of_digest_is_refused(pilot_server: PilotServer, authority: PilotAuthority) -> None:
+    def other_kind(request: bytes, _answer: bytes) -> bytes:
+        asked = tsp.TimeStampReq.load(request)
+        asked["message_imprint"] = {"hash_algorithm": {"algorithm": "sha512"}, "hashed_message": DIGEST + DIGEST}
+        return authority.answer_timestamp(asked.dump(force=True), now())
+
+    with pytest.raises(TimestampRejected):
+        OnlineTsa(authority.tsa_url, changed(pilot_server.fetch, other_kind), [authority.certificate]).stamp(DIGEST)
+
+
+def test_a_token_signed_over_a_weak_digest_is_refused(pilot_server: PilotServer, authority: PilotAuthority) -> None:
+    def weak(_request: bytes, answer: bytes) -> bytes:
+        # honest in all but that: the authority itself signs with SHA-1
+        told = tsp.TimeStampResp.load(answer)
+        info = told["time_stamp_token"]["content"]["signer_infos"][0]
+        content = told["time_stamp_token"]["content"]["encap_content_info"]["content"].contents
+        for attribute in info["signed_attrs"]:
+            if attribute["type"].native == "message_digest":
+                attribute["values"] = [hashlib.sha1(content).digest()]  # noqa: S324
+        info["digest_algorithm"] = {"algorithm": "sha1"}
+        info["signature_algorithm"] = {"algorithm": "sha1_rsa"}
+        told["time_stamp_token"]["content"]["digest_algorithms"] = [{"algorithm": "sha1"}]
+        attributes = info["signed_attrs"].untag().dump(force=True)
+        info["signature"] = authority._holders["tsa"].key.sign(attributes, padding.PKCS1v15(), SHA1())  # noqa: S303
+        return told.dump(force=True)
+
+    with pytest.raises(TimestampRejected) as refused:
+        OnlineTsa(authority.tsa_url, changed(pilot_server.fetch, weak), [authority.certificate]).stamp(DIGEST)
+    assert "sha1" in refused.value.sentence("en")
+
+
+def test_a_token_of_a_key_that_is_too_short_today_is_refused(pilot_server: PilotServer) -> None:
+    short = PilotAuthority.create(now() - timedelta(days=1), key_size=1024)
+
+    def theirs(request: bytes, _answer: bytes) -> bytes:
+        return short.answer_timestamp(request, now())
+
+    tsa = OnlineTsa(f"{pilot_server.url}/tsa", changed(pilot_server.fetch, theirs), [short.certificate])
+    with pytest.raises(TimestampRejected) as refused:
+        tsa.stamp(DIGEST)
+    assert "rsa-1024" in refused.value.sentence("en")
 
 
 def test_the_tsa_certificate_says_so(authority: PilotAuthority) -> None:
