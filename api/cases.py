@@ -7,7 +7,7 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -30,6 +30,7 @@ from exchange.errors import (
     CertificateMissing,
     ClassifiedMarkSuspected,
     ClassifiedRefused,
+    CopyNotAllowed,
     ExchangeError,
     NotFound,
     PersonUnknown,
@@ -42,12 +43,25 @@ from exchange.errors import (
 from exchange.rules.acceptance import require_name, require_unclassified
 from exchange.rules.attachments import require_uploadable
 from exchange.rules.calendar import local_day
+from exchange.rules.copies import require_fitting, seal_field
 from exchange.rules.ids import new_id
-from exchange.rules.model import Delivery, Document, Draft, Event, NamedPerson, Part, Role, StoredReport, Upload
+from exchange.rules.model import (
+    Delivery,
+    Document,
+    DocumentKind,
+    Draft,
+    Event,
+    NamedPerson,
+    Part,
+    Role,
+    StoredReport,
+    Upload,
+)
 from exchange.rules.signing_order import WishedHand, signing_order
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 from keys.model import KeyRecord, Purpose, Signer
+from signing.copies import FORMS
 from signing.errors import (
     AlreadySigned,
     NotAPdf,
@@ -59,7 +73,7 @@ from signing.errors import (
 )
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
-from signing.stamp import draw_initials_image
+from signing.stamp import copy_mark, draw_initials_image
 
 log = structlog.get_logger("congvan.cases")
 T = TypeVar("T")
@@ -272,9 +286,10 @@ def number(
         with parts.read() as reading:
             before = issue.moving(reading.exchange, "number", caller.actor, document, version)
             following = issue.next_number(reading.exchange, caller.actor, series, on)
+            require_fitting(following.series, before)
             issue.require_day(reading.exchange, before, series, on, at=parts.now())
             revision = issue.current(reading.exchange, before)
-        return following, issue.number_file(parts.tools(), revision, following.written, on)
+        return following, issue.number_file(parts.tools(), before, revision, following.written, on)
 
     def act(writing: Writing, made: tuple[issue.NextNumber, Any]) -> Answer:
         following, filled = made
@@ -596,9 +611,11 @@ def _signed(
         with parts.open_key(key.id, caller.actor.id, pin, otp) if isinstance(pin, str) else pin.open(key) as signer:
             if purpose is SignaturePurpose.SEAL:
                 mark_attachments(parts, caller, document, version, signer, name)
+            at = parts.now()
             made = make_signature(
-                tools, revision.file, made_for, signer, image=image, name=name, at=parts.now(), field=field
-            )
+                tools, revision.file, made_for, signer, image=image, name=name, at=at, field=field,
+                lines=_lines(before, purpose, name, at),
+            )  # fmt: skip
         try:
             signed = complete_signature(tools, made, office_code=caller.actor.office, at=parts.now())
         except AWAY:
@@ -632,9 +649,16 @@ def key_of(parts: Parts, caller: Caller, purpose: SignaturePurpose) -> KeyRecord
 def _hand(document: Document, purpose: SignaturePurpose) -> tuple[SignaturePurpose, str | None]:
     """What is made now, and in which field: initials and each leader's signature have one of their own."""
     if purpose is SignaturePurpose.SEAL:
-        return purpose, None
+        return purpose, seal_field(document)
     named = issue.whose_turn(document)
     return SignaturePurpose.INITIAL if named.part is Part.INITIAL else purpose, named.field
+
+
+def _lines(document: Document, purpose: SignaturePurpose, office_name: str, at: datetime) -> tuple[str, ...]:
+    """What is drawn in place of the seal's picture: on a copy its form, the office and the time (R42)."""
+    if purpose is not SignaturePurpose.SEAL or document.copy_kind is None:
+        return ()
+    return copy_mark(FORMS[document.copy_kind], office_name, at)
 
 
 def _hold(writing: Writing, caller: Caller, document: str, version: int, made: MadeSignature, parts: Parts) -> Document:
@@ -682,10 +706,12 @@ def _edited(parts: Parts, caller: Caller, document: str, version: int, body: sch
         before = issue.moving(reading.exchange, "edit", caller.actor, document, version)
         revision = issue.current(reading.exchange, before)
         known = reading.exchange.revisions(before.id)
+    if before.kind is DocumentKind.COPY and (body.upload or body.places or body.signers or body.signer):
+        raise CopyNotAllowed(why="bản sao chỉ sửa trích yếu, loại / of a copy only subject and type change")
     drafts = [r for r in known if r.chain == before.chain and r.made_by == "draft"]
     with forgotten_when_refused(parts, caller, body.upload):
         wanted = _changed_words(before, body)
-        signer_name = _signer_name(parts, caller, wanted.signer)
+        signer_name = _signer_of(parts, caller, before, wanted.signer)
         named = _order(parts, caller, wanted.signer, body.signers) if body.signers is not None else None
         order = before.named if named is None else named
         if body.upload is not None:
@@ -748,6 +774,10 @@ def _prepared_upload(
         parts.tools(), parts.blobs.get(upload.sha256), name=upload.name, places=places.value() if places else None,
         more=issue.other_fields(named), accept=lambda read: issue.require_draft(wanted, read, caller.actor),
     )  # fmt: skip
+
+
+def _signer_of(parts: Parts, caller: Caller, before: Document, signer: str) -> str:
+    return "" if before.kind is DocumentKind.COPY and not signer else _signer_name(parts, caller, signer)
 
 
 def _signer_name(parts: Parts, caller: Caller, signer: str) -> str:

@@ -155,6 +155,10 @@ class Congvan:
         """My office's documents, newest change first (first page)."""
         return self._items("/documents" + (f"?state={_part(state)}" if state else ""))
 
+    def copy(self, copy_kind: str, *, key: str | None = None, **source: Any) -> Json:
+        """A copy (`SY`, `SL`, `TrS`) in draft: of an `upload`, a `document` or a `delivery`; `pages` count from 1."""
+        return self._post("/documents/copies", {"copy_kind": copy_kind, **source}, key=key)
+
     def attach(self, document: Json, upload: str, *, not_classified: bool = False, key: str | None = None) -> Json:
         """Attach an upload to a draft as a separate file."""
         body = {"upload": upload, "not_classified": not_classified}

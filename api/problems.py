@@ -79,6 +79,8 @@ STATUS: dict[type[Exception], int] = {
     exchange.SignerNotAuthorised: 422,
     exchange.SealWrongOffice: 422,
     exchange.SealMissing: 422,
+    exchange.CopyNotAllowed: 422,
+    exchange.SeriesNotFitting: 422,
     exchange.AttachmentUnsigned: 422,
     exchange.TooManyAttachments: 422,
     exchange.SeriesUnknown: 422,

@@ -25,6 +25,7 @@ from exchange.rules.model import (
     Assignment,
     Attachment,
     Consignment,
+    CopyKind,
     Delivery,
     Document,
     Event,
@@ -136,6 +137,26 @@ class NewDocument(Body):
     places: PlacesIn | None = None
     signers: Order = []
     """Who initials and signs, in order, when it is not the signer alone."""
+
+
+class NewCopy(Body):
+    """A copy: of a scan (`upload`), or of an issued document or an arrival, whole or `pages` (from 1)."""
+
+    copy_kind: CopyKind
+    upload: str | None = None
+    document: str | None = None
+    delivery: str | None = None
+    pages: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1, max_length=2000)] | None = None
+    type: Code | None = None
+    subject: str = ""
+    issue_place: Annotated[str, StringConstraints(max_length=100)] | None = None
+    not_classified: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.document and self.delivery) or not (self.upload or self.document or self.delivery):
+            raise ValueError("a source, and only one of document and delivery")
+        return self
 
 
 class DocumentChange(Body):
@@ -325,6 +346,9 @@ def document_json(
         "state": document.state,
         "phase": phase_of_document(document.state),
         "version": document.version,
+        "kind": document.kind,
+        "copy_kind": document.copy_kind,
+        "copies": document.copies,
         "type": document.type,
         "subject": document.subject,
         "signer": {"id": document.signer, "name": document.signer_name},
@@ -385,6 +409,7 @@ def carried_json(document: Document) -> Json:
         "id": document.id, "type": document.type, "subject": document.subject, "signer": document.signer_name,
         "urgency": document.urgency, "written": document.number.written if document.number else None,
         "date": document.number.date.isoformat() if document.number else None, "office": document.office,
+        "kind": document.kind, "copy_kind": document.copy_kind,
     }  # fmt: skip
 
 

@@ -116,6 +116,18 @@ class TooManyAttachments(ExchangeError):
     en = "Too many attachments (at most {most} files)."
 
 
+class CopyNotAllowed(ExchangeError):
+    code = "copy-not-allowed"
+    vi = "Không lập được bản sao này: {why}."
+    en = "This copy cannot be made: {why}."
+
+
+class SeriesNotFitting(ExchangeError):
+    code = "series-not-fitting"
+    vi = "Sổ “{series}” không dành cho loại văn bản này."
+    en = "The series “{series}” is not for this kind of document."
+
+
 class SealWrongOffice(ExchangeError):
     code = "seal-wrong-office"
     vi = "Chữ ký số không phải của cơ quan gửi."

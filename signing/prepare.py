@@ -101,6 +101,23 @@ def prepare_attachment(pdf: bytes) -> PreparedAttachment:
     return PreparedAttachment(prepared, read_page_one(prepared).classified_mark)
 
 
+def written_anew(pdf: bytes) -> bytes:
+    """An unsigned PDF as one revision without anything that runs; the checks and errors of `prepare_document`."""
+    check_bytes(pdf)
+    if was_signed(pdf):
+        raise AlreadySigned()
+    return _written_anew(pdf)
+
+
+def add_fields(pdf: bytes, fields: tuple[tuple[str, str, Place], ...]) -> bytes:
+    """The same with empty fields: name, kind (`/Tx`, `/Sig`), place. Raises `PlaceInvalid`."""
+    with _opened(pdf) as document:
+        form = _form(document)
+        for name, kind, place in fields:
+            _add_field(document, form, name, kind, place)
+        return _saved(document)
+
+
 def _written_anew(pdf: bytes) -> bytes:
     with _opened(pdf) as document:
         if document.is_encrypted:

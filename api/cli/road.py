@@ -28,7 +28,7 @@ _session = Path(typer.get_app_dir("congvan")) / "session"
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
     for command in (
-        login, logout, me, draft, attach, detach, attachments, submit, sign, return_, number, seal, batch, issue,
+        login, logout, me, draft, copy, attach, detach, attachments, submit, sign, return_, number, seal, batch, issue,
         cancel, documents, show, download, inbox, register, refuse, assign, start, complete, recipients, groups, group,
     ):  # fmt: skip
         app.command(name=command.__name__.rstrip("_"))(refusals_said(command))
@@ -99,6 +99,23 @@ def attach(
             upload = client.upload(file.read_bytes(), file.name, media_type=_media_type(file))
             here = client.attach(here, upload["id"], not_classified=not_classified)
         _print(here)
+
+
+def copy(
+    kind: Annotated[Literal["SY", "SL", "TrS"], typer.Argument(help="SY: sao y; SL: sao lục; TrS: trích sao.")],
+    scan: Annotated[Path | None, typer.Option(help="Bản quét từ giấy. / Scan of paper.")] = None,
+    document: Annotated[str | None, typer.Option(help="Văn bản đi đã phát hành. / Issued document.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="Văn bản đến. / Arrival.")] = None,
+    pages: Annotated[list[int] | None, typer.Option(help="Trang; lặp lại được. / Page.")] = None,
+    subject: Annotated[str, typer.Option(help="Trích yếu. / Subject.")] = "",
+    place: Annotated[str | None, typer.Option(help="Địa danh. / Place.")] = None,
+) -> None:
+    """Lập bản sao: sao y, sao lục, trích sao. / Make a copy; then number, seal and issue it."""
+    source: dict[str, Any] = {"document": document, "delivery": delivery, "pages": pages or None}
+    with client_of_session() as client:
+        if scan is not None:
+            source["upload"] = client.upload(scan.read_bytes(), scan.name)["id"]
+        _print(client.copy(kind, subject=subject, issue_place=place, **source))
 
 
 def detach(

@@ -22,8 +22,9 @@ from api.problems import ROOM_ERRORS, STATUS
 from api.wiring import Parts
 from exchange.acts.issue import current, next_number, places_of
 from exchange.acts.send import resolve
-from exchange.errors import NotFound, SeriesClosed
+from exchange.errors import NotFound, SeriesClosed, SeriesNotFitting
 from exchange.rules.attachments import ALLOWED
+from exchange.rules.copies import require_fitting
 from exchange.rules.directory import subordinates
 from exchange.rules.explain import explain
 from exchange.rules.lifecycle import document_acts
@@ -104,7 +105,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "today": local_day(parts.now()).isoformat(),
         "history": history([event for event in events if event.delivery is None], actor.office, language),
         "caller_is_clerk": Role.CLERK in actor.roles,
-        "places": _places_mm(found, language) if "edit" in acts else None,
+        "places": _places_mm(found, language) if "edit" in acts and found.copy_kind is None else None,
         "order": found.order,
         "attachments": attached,
         "endings": ",".join(f".{ending}" for ending in ALLOWED),
@@ -290,8 +291,9 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
         series = []
         for one in store.series_of(caller.actor.office, day.year) if "number" in acts else []:
             try:
+                require_fitting(one.series, document)
                 following = next_number(store, caller.actor, one.series.name, day).written
-            except SeriesClosed:
+            except (SeriesClosed, SeriesNotFitting):
                 continue
             chosen = one.series.name == SERIES_OF_TYPE.get(document.type, USUAL_SERIES)
             label = one.series.title

@@ -32,7 +32,10 @@ from keys.vault import wrap
 from signing.stamp import draw_seal_image, draw_signature_image
 
 KEY_SIZE = 2048
-SERIES = (("qd", "Quyết định", "{n}/QĐ-UBND"), ("cv", "Công văn", "{n}/UBND-VP"), ("tb", "Thông báo", "{n}/TB-UBND"))
+SERIES = (
+    ("qd", "Quyết định", "{n}/QĐ-UBND"), ("cv", "Công văn", "{n}/UBND-VP"), ("tb", "Thông báo", "{n}/TB-UBND"),
+    ("sy", "Bản sao y", "{n}/SY-UBND"), ("sl", "Bản sao lục", "{n}/SL-UBND"), ("trs", "Bản trích sao", "{n}/TrS-UBND"),
+)  # fmt: skip
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
-from api import attachments, cases, elsewhere, schemas
+from api import attachments, cases, copies, elsewhere, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
@@ -24,6 +24,12 @@ router = APIRouter(prefix="/documents", tags=["documents"])
 def draft(request: Request, parts: Running, caller: Me, key: Key, body: schemas.NewDocument) -> Response:
     """A draft of an upload."""
     return answered(cases.draft(parts, caller, asked(request, key, body), body))
+
+
+@router.post("/copies", status_code=201)
+def draft_copy(request: Request, parts: Running, caller: Me, key: Key, body: schemas.NewCopy) -> Response:
+    """A copy (sao y, sao lục, trích sao) of a scan, an issued document or an arrival, for the clerk to seal."""
+    return answered(copies.draft(parts, caller, asked(request, key, body), body))
 
 
 @router.get("")

@@ -23,6 +23,7 @@ from exchange.errors import (
     SigningFinished,
     StateChanged,
 )
+from exchange.rules.copies import seal_field
 from exchange.rules.ids import new_id
 from exchange.rules.model import (
     Actor,
@@ -68,7 +69,7 @@ class PreparedElsewhere:
 def hand(document: Document, act: str) -> tuple[SignaturePurpose, str | None]:
     """What kind of signature is made now, and in which field where one of several people signs. Raises `WrongState`."""
     if act == SEAL:
-        return SignaturePurpose.SEAL, None
+        return SignaturePurpose.SEAL, seal_field(document)
     named = whose_turn(document)
     return SignaturePurpose.INITIAL if named.part is Part.INITIAL else SignaturePurpose.LEADER, named.field
 

@@ -27,11 +27,13 @@ from exchange.rules.acceptance import (
     require_unclassified,
 )
 from exchange.rules.calendar import local_day
+from exchange.rules.copies import require_fitting
 from exchange.rules.ids import new_id
 from exchange.rules.lifecycle import WAYS_BACK, Move, author_role, document_move, named_role
 from exchange.rules.model import (
     Actor,
     Document,
+    DocumentKind,
     DocumentState,
     Draft,
     Event,
@@ -48,6 +50,7 @@ from exchange.rules.numbering import require_date, require_open, written
 from exchange.rules.signing_order import with_signer
 from exchange.storage.store import Store, Transaction, found_document
 from keys.certificates import fingerprint
+from signing.copies import fill_copy
 from signing.model import (
     LEADER_FIELD,
     NamedPlace,
@@ -385,10 +388,13 @@ def require_day(store: Store, document: Document, series: str, day: date, *, at:
     require_date(day, today=local_day(at), signed=_signed_on(store, document), last=here.last_date if here else None)
 
 
-def number_file(tools: Tools, revision: Revision, number: str, day: date) -> FileRef:
+def number_file(tools: Tools, document: Document, revision: Revision, number: str, day: date) -> FileRef:
     """Work: write number and date into the fields made for them, as one more revision; the leader's signature holds."""
     pdf = tools.blobs.get(revision.file.sha256)
-    filled = tools.run(fill_number_date, pdf, number=number, date=day)
+    if document.kind is DocumentKind.COPY:
+        filled = tools.run(fill_copy, pdf, number=number, date=day, place_name=document.issue_place)
+    else:
+        filled = tools.run(fill_number_date, pdf, number=number, date=day)
     return FileRef(tools.blobs.put(filled), len(filled), MEDIA_TYPE, revision.file.name)
 
 
@@ -411,6 +417,7 @@ def number(
     before, move = _moving(tx.store, "number", actor, document, version)
     here = _series_of_year(tx, actor, series, day, at)
     require_open(here)
+    require_fitting(here, before)
     n, last_date = tx.store.take_next(here.id, day)
     if n != expected.n:
         raise NumberMoved(written=expected.written, next_n=n)
@@ -425,7 +432,10 @@ def number(
     tx.store.add_revision(Revision(after.id, after.revision, filled, "number", None, at, after.chain))
     event = record_document(
         tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=[filled],
-        data={"series": series, "n": n, "written": taken.written, "date": day.isoformat(), "number": taken.id},
+        data={
+            "series": series, "n": n, "written": taken.written, "date": day.isoformat(), "number": taken.id,
+            "copy_kind": before.copy_kind,
+        },
     )  # fmt: skip
     return after, event
 
@@ -555,7 +565,12 @@ def _require_draft(wanted: Draft, reading: PageReading, actor: Actor) -> bool:
 
 
 def _subject(wanted: Draft, reading: PageReading | None) -> str:
-    subject = " ".join(wanted.subject.split()) or (reading.subject if reading else None) or ""
+    return subject_of(wanted.subject, reading)
+
+
+def subject_of(told: str, reading: PageReading | None) -> str:
+    """The subject as it is told, else as page one says it. Raises `SubjectMissing`, `SubjectTooLong`."""
+    subject = " ".join(told.split()) or (reading.subject if reading else None) or ""
     if not subject:
         raise SubjectMissing
     if len(subject) > MOST_SUBJECT:
@@ -586,6 +601,8 @@ def _last_revision(store: Store, document: Document) -> int:
 
 
 def _signed_on(store: Store, document: Document) -> date:
+    if document.kind is DocumentKind.COPY:
+        return local_day(document.created_at)
     signed = [r for r in store.revisions(document.id) if r.chain == document.chain and r.made_by == "sign"]
     return local_day(signed[-1].at)
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exchange.errors import AlreadyFinal, NotAllowed, NotYourTurn, WrongState
-from exchange.rules.model import Actor, DeliveryState, Document, DocumentState, NamedPerson, Part, Phase, Role
+from exchange.rules.model import (
+    Actor,
+    DeliveryState,
+    Document,
+    DocumentKind,
+    DocumentState,
+    NamedPerson,
+    Part,
+    Phase,
+    Role,
+)
 
 D = DocumentState
 R = DeliveryState
@@ -61,6 +71,12 @@ DOCUMENT_MOVES: tuple[Move, ...] = (
     _move("cancel", (D.DRAFT, D.WAITING_SIGNATURE, D.RETURNED), D.CANCELLED, (AUTHOR,), "document.cancelled"),
     _move("cancel", (D.SIGNED, D.NUMBERED, D.SEALED), D.CANCELLED, (Role.CLERK,), "document.cancelled"),
 )
+
+COPY_MOVES: tuple[Move, ...] = (
+    *(move for move in DOCUMENT_MOVES if move.act not in ("submit", "sign", "number", "attach", "detach")),
+    _move("number", (D.DRAFT,), D.NUMBERED, (Role.CLERK,), "document.numbered"),
+)
+"""A copy waits for no leader: the clerk numbers the draft, and the organisation alone signs it (R36)."""
 
 DELIVERY_MOVES: tuple[Move, ...] = (
     _move("register", (R.CONSIGNED,), R.REGISTERED, (Role.CLERK,), "delivery.registered"),
@@ -120,7 +136,12 @@ def document_move(act: str, document: Document, actor: Actor) -> Move:
     waits_for = document.next_named
     if act == "sign" and waits_for is not None and waits_for.person != actor.id and _may_sign(document, actor):
         raise NotYourTurn(name=waits_for.name)
-    return _chosen(DOCUMENT_MOVES, act, document.state, places)
+    return _chosen(moves_of(document), act, document.state, places)
+
+
+def moves_of(document: Document) -> tuple[Move, ...]:
+    """The moves of a document of its kind."""
+    return COPY_MOVES if document.kind is DocumentKind.COPY else DOCUMENT_MOVES
 
 
 def delivery_move(act: str, state: DeliveryState, actor: Actor, lead: str | None) -> Move:
@@ -134,7 +155,7 @@ def document_acts(document: Document, actor: Actor) -> tuple[str, ...]:
     """The acts that this person may do on this document now, in the order of the road."""
     if actor.office != document.office:
         return ()
-    acts = _possible(DOCUMENT_MOVES, document.state, document_places(document, actor))
+    acts = _possible(moves_of(document), document.state, document_places(document, actor))
     return tuple(act for act in acts if act in WAYS_BACK) if document.pending_signature else acts
 
 

@@ -168,6 +168,21 @@ class Revision:
     chain: int = 1
 
 
+class DocumentKind(StrEnum):
+    """What an office issues: a document of its own, or a copy of another."""
+
+    ORIGINAL = "original"
+    COPY = "copy"
+
+
+class CopyKind(StrEnum):
+    """Sao y (from paper), sao lục (of a certified copy), trích sao (an extract): R35."""
+
+    SY = "SY"
+    SL = "SL"
+    TRS = "TrS"
+
+
 class Part(StrEnum):
     """What a named person is asked for: initials on the way (ký nháy), or a signature that the document needs."""
 
@@ -228,6 +243,12 @@ class Document:
     """Who initials and signs, in order; empty means the signer alone."""
     turn: int = 0
     """How many of them have done so."""
+    kind: DocumentKind = DocumentKind.ORIGINAL
+    copy_kind: CopyKind | None = None
+    copies: str | None = None
+    """The document that this is a copy of, where it is here."""
+    issue_place: str | None = None
+    """Where a copy was made, as its date line says it."""
 
     @property
     def order(self) -> tuple[NamedPerson, ...]:

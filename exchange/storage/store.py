@@ -17,9 +17,11 @@ from exchange.rules.model import (
     Attachment,
     Channel,
     Consignment,
+    CopyKind,
     Delivery,
     DeliveryState,
     Document,
+    DocumentKind,
     DocumentState,
     Event,
     FileRef,
@@ -745,6 +747,8 @@ def _document(row: Row[Any]) -> Document:
     values |= {
         "state": DocumentState(row.state), "urgency": Urgency(row.urgency), "secrecy": Secrecy(row.secrecy),
         "number": number,
+        "kind": DocumentKind(row.kind),
+        "copy_kind": CopyKind(row.copy_kind) if row.copy_kind else None,
         "named": tuple(NamedPerson(**{**one, "part": Part(one["part"])}) for one in row.named),
     }  # fmt: skip
     return Document(**values)

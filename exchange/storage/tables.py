@@ -144,6 +144,10 @@ documents = Table(
     Column("named", JSON, nullable=False),
     Column("turn", Integer, nullable=False),
     Column("waits_for", String(64)),
+    Column("kind", String(16), nullable=False),
+    Column("copy_kind", String(8)),
+    Column("copies", String(64)),
+    Column("issue_place", Text),
     Index("exchange_documents_list", "office", "changed_at", "id"),
     Index("exchange_documents_states", "office", "state", "changed_at", "id"),
 )

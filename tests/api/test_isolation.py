@@ -166,7 +166,7 @@ def test_a_recipient_sees_neither_the_other_recipients_nor_the_senders_papers(ap
     issued, there = api_service.standing("issued"), api_service.person(COMMUNE_CLERK)
     delivery = there.delivery(api_service.arrival(issued)["id"])
     assert set(delivery["document"]) == {
-        "id", "type", "subject", "signer", "urgency", "written", "date", "office",
+        "id", "type", "subject", "signer", "urgency", "written", "date", "office", "kind", "copy_kind",
     }  # fmt: skip
     for path in ("", "/events", "/report", "/revisions/1/file"):
         assert ask(there, "GET", f"/documents/{issued['id']}{path}", None) == (404, "not-found")

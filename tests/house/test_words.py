@@ -16,7 +16,7 @@ from api.errors import ApiError
 from api.settings import Settings
 from exchange.errors import ExchangeError
 from exchange.rules import events, lifecycle
-from exchange.rules.model import DeliveryState, DocumentState, Part, Role, Secrecy, Urgency
+from exchange.rules.model import CopyKind, DeliveryState, DocumentState, Part, Role, Secrecy, Urgency
 from keys.errors import KeysError
 from signing.errors import SigningError
 from signing.model import TwoSignatures, Verdict
@@ -195,6 +195,7 @@ NAMED: dict[str, Iterable[str]] = {
     "role": [role for role in Role if role not in (Role.CLIENT, Role.PEER, Role.SERVICE)],
     "verdict": Verdict,
     "part": Part,
+    "copy_kind": CopyKind,
     "batch": [word for act in ACTS for word in (act, f"confirm_{act}")],
     "two_signatures": TwoSignatures,
     "act": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},

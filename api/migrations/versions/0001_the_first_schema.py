@@ -222,6 +222,10 @@ def upgrade() -> None:
         sa.Column("named", sa.JSON(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("waits_for", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("copy_kind", sa.String(length=8), nullable=True),
+        sa.Column("copies", sa.String(length=64), nullable=True),
+        sa.Column("issue_place", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("exchange_documents", schema=None) as batch_op:
