@@ -35,8 +35,9 @@ STATIC = Path(__file__).parent / "pages" / "static"
 MOST_JSON_MB = 4
 OVER_LIMIT = "congvan.over_limit"
 WORKER_SILENT = timedelta(seconds=30)
+POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    POLICY: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -95,6 +96,9 @@ async def _every_request(request: Request, follow: Next) -> Response:
     )  # fmt: skip
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if hasattr(request.state, "connect"):
+        policy = response.headers[POLICY].replace("connect-src 'self'", f"connect-src 'self' {request.state.connect}")
+        response.headers[POLICY] = policy
     if request.app.state.parts.settings.secure_cookies:
         _make_cookies_secure(response)
     response.headers["X-Request-Id"] = trace

@@ -110,6 +110,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "attachments": attached,
         "endings": ",".join(f".{ending}" for ending in ALLOWED),
         "due": consignment.due if consignment else None,
+        "desk": _desk_key(parts, acts, language, signed_before=bool(signed)),
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
             for d in deliveries
@@ -118,6 +119,8 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         **report_values(report_from_json(stored.body) if stored else None, language),
         **_choices(parts, caller, found, acts, language),
     }
+    if values["desk"]:
+        request.state.connect = parts.settings.desk_program  # this page alone may speak to the program at the desk
     return page(request, "document.html", caller, values, version=found.version)
 
 
@@ -309,6 +312,20 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
         "offices": [(o.code, o.name) for o in directory.values() if o.code != caller.actor.office],
         "subordinates": [(code, directory[code].name) for code in under],
     }
+
+
+def _desk_key(parts: Parts, acts: tuple[str, ...], language: str, *, signed_before: bool) -> dict[str, Any] | None:
+    """What the script needs that signs with a key at the caller's computer; None where there is nothing to sign.
+
+    A signature after others goes into its prepared field: one that a program places anew is an addition to theirs.
+    """
+    act = next((name for name in ("sign", "seal") if name in acts), None)
+    if act is None:
+        return None
+    table = "desk_key."
+    words = {key.removeprefix(table): word for key, word in catalogue(language).items() if key.startswith(table)}
+    places = act == "seal" or not signed_before
+    return {"act": act, "program": parts.settings.desk_program, "places": places, "words": words}
 
 
 def _types(language: str) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The road in a real browser: leader, clerks of both sides and a visitor, by the pages alone."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,10 +9,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from api import elsewhere
+from api.settings import Settings
+from api.wiring import Parts, build_parts
+from keys.authority import PilotAuthority
 from tests.fixtures.needs import INSTALL, absent
+from tests.fixtures.tokens import KEY, Token
 from tests.story.conftest import MakeService, Service
+from tests.vgca.fake import FakeVgca
+from tests.vgca.writing import Style
 
 pytestmark = pytest.mark.browser
+DISTRICT = "H99.05"
 SAMPLE = Path(__file__).parents[2] / "api" / "samples" / "quyet-dinh.pdf"
 
 
@@ -30,8 +39,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def district(make_service: MakeService) -> Service:
-    return make_service(kind="sqlite", offices=4)
+def fake() -> Iterator[FakeVgca]:
+    """The signing program at the desks of all."""
+    running = FakeVgca(None)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def district(make_service: MakeService, fake: FakeVgca) -> Iterator[Service]:
+    """A district whose pages look for the program where the fake is."""
+    os.environ["CONGVAN_DESK_PROGRAM"] = fake.address
+    try:
+        yield make_service(kind="sqlite", offices=4)
+    finally:
+        del os.environ["CONGVAN_DESK_PROGRAM"]
 
 
 @pytest.fixture
@@ -39,10 +61,11 @@ def enter(browser: Browser, district: Service):  # type: ignore[no-untyped-def]
     """`enter("vanthu.huyen")` is a page on which that person is logged in; `enter(None)` a visitor's."""
     contexts = []
 
-    def person(login: str | None, language: str = "vi-VN") -> Page:
+    def person(login: str | None, language: str = "vi-VN", *, desk: bool = False) -> Page:
         context = browser.new_context(
-            locale=language, base_url=district.address, viewport={"width": 1366, "height": 768}
-        )
+            locale=language, base_url=district.address, viewport={"width": 1366, "height": 768},
+            ignore_https_errors=desk,  # it trusts the certificate of the program at the desk, as a machine that has one
+        )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
@@ -254,3 +277,116 @@ def test_a_leader_signs_several_documents_with_one_pin_and_sees_each_result(ente
     cells = [leader.locator(f"tr[data-document={document['id']}] [data-result]") for document in waiting]
     for cell, words in zip(cells, ("Lãnh đạo đã ký", "wrong-state", "Lãnh đạo đã ký"), strict=True):
         expect(cell).to_contain_text(words)
+
+
+# -- with a key at the desk: the fake of the local program signs --
+
+
+@pytest.fixture(scope="module")
+def parts(district: Service) -> Iterator[Parts]:
+    """The same installation, as its own commands see it."""
+    port = (district.folder / "pilot" / "port").read_text().strip()
+    made = build_parts(
+        Settings(data=district.folder, database_url=district.database_url, outgoing_allowed=[f"127.0.0.1:{port}"])
+    )
+    yield made
+    made.close()
+
+
+def token(district: Service, parts: Parts, login: str, act_name: str) -> Token:
+    """A token at that person's desk, whose certificate was recorded."""
+    issuer = PilotAuthority.from_bytes((district.folder / "pilot" / "authority.json").read_bytes())
+    name, at = district.logins[login].name, parts.now()
+    with parts.read() as reading:
+        office = reading.exchange.office(DISTRICT)
+    assert office is not None
+    if act_name == "seal":
+        der = issuer.organisation(office.name, DISTRICT, KEY.public_key(), at)
+    else:
+        der = issuer.person(name, office.name, DISTRICT, "Chủ tịch", KEY.public_key(), at)
+    elsewhere.record_certificate(parts, login, der, act_name)
+    return Token(der, KEY)
+
+
+def waiting(district: Service) -> str:
+    """The address of a new document that waits for the leader."""
+    with district.person("chuyenvien.huyen") as officer:
+        upload = officer.upload(SAMPLE.read_bytes(), "quyet-dinh.pdf")
+        document = officer.draft(upload["id"], signer=officer.leaders()[0]["id"], type="decision")
+        return f"/documents/{officer.submit(document)['id']}"
+
+
+def press(page: Page, name: str) -> None:
+    """Open the way by token, and press one of its buttons."""
+    if page.locator("#act-desk").get_attribute("open") is None:
+        page.locator("#act-desk summary").click()
+    page.locator("#act-desk").get_by_role("button", name=name, exact=True).click()
+
+
+PROGRAM, TOKEN = "Ký trong VGCA Sign Service", "Ký bằng USB token, vị trí đặt sẵn"
+
+
+def test_leader_and_clerk_sign_in_their_program_and_the_document_goes_out(enter, district, parts, fake) -> None:  # type: ignore[no-untyped-def]
+    address = waiting(district)
+    leader = enter("lanhdao.huyen", desk=True)
+    policies = []
+    leader.on(
+        "response", lambda r: policies.append(r.headers.get("content-security-policy")) if address in r.url else None
+    )
+    leader.goto(address)
+    assert f"connect-src 'self' {fake.address};" in policies[0], "that page speaks to the program and to nobody else"
+
+    fake.close()
+    press(leader, PROGRAM)
+    expect(leader.locator("[data-status]")).to_have_attribute("data-word", "not_running", timeout=15_000)
+    expect(leader.locator("[data-status]")).to_contain_text("Hãy mở chương trình")
+    fake.start()
+
+    fake.token = token(district, parts, "vanthu.huyen", "sign")
+    for outcome, word, told in (
+        ("cancel_close", "closed", "đã đóng hoặc đã hủy"),
+        ("wrong_pin", "said", "Sai mã PIN"),
+        ("ok", "refused", "không phải người được trình ký"),
+        ("reply_ok_no_upload", "nothing_came", "chưa nhận được tệp ký"),
+    ):
+        fake.next(outcome)
+        press(leader, PROGRAM)
+        expect(leader.locator("[data-status]")).to_have_attribute("data-word", word, timeout=30_000)
+        expect(leader.locator("[data-status]")).to_contain_text(told)
+    leader.reload()
+    expect(leader.locator("#state")).to_have_attribute("data-state", "waiting_signature")
+
+    fake.token = token(district, parts, "lanhdao.huyen", "sign")
+    fake.next("upload_ok_reply_lost")
+    press(leader, PROGRAM)
+    expect(leader.locator("#state")).to_have_attribute("data-state", "signed", timeout=30_000)
+
+    clerk = enter("vanthu.huyen", desk=True)
+    clerk.goto(address)
+    act(clerk, "Cấp số")
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "numbered")
+    fake.token = token(district, parts, "vanthu.huyen", "seal")
+    fake.next(style=Style(signatures=3))
+    press(clerk, PROGRAM)
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "sealed", timeout=30_000)
+    expect(clerk.locator("[data-verdict=valid]").first).to_be_visible()
+    act(clerk, "Ban hành & Gửi")
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "issued")
+
+
+def test_the_token_signs_a_hash_and_the_signature_stands_in_its_prepared_field(enter, district, parts, fake) -> None:  # type: ignore[no-untyped-def]
+    address = waiting(district)
+    fake.token = token(district, parts, "lanhdao.huyen", "sign")
+    leader = enter("lanhdao.huyen", desk=True)
+    leader.goto(address)
+    press(leader, "Ký bằng Web eID")
+    expect(leader.locator("[data-status]")).to_have_attribute("data-word", "no_extension", timeout=15_000)
+    fake.next("wrong_pin", op="SignMsg")
+    press(leader, TOKEN)
+    expect(leader.locator("[data-status]")).to_contain_text("Sai mã PIN", timeout=30_000)
+    fake.next(op="SignMsg", variant={"lines": True})
+    press(leader, TOKEN)
+    expect(leader.locator("#state")).to_have_attribute("data-state", "signed", timeout=30_000)
+    with district.person("lanhdao.huyen") as api:
+        report = api.report(re.sub(r".*/", "", address))
+    assert report["verdict"] == "valid"
