@@ -21,15 +21,11 @@ from exchange.errors import (
     ExchangeError,
     NotAllowed,
     NotFound,
-    SealWrongOffice,
-    SignerNotAuthorised,
     SigningFinished,
 )
 from exchange.rules.model import Actor, Document, Event, FileRef, Loan, SigningSession
 from exchange.storage.store import found_document
-from keys.certificates import read_certificate
 from keys.model import Certificate, Purpose
-from keys.trust import world_of
 from signing.errors import TooLarge
 from signing.model import SignaturePurpose
 from signing.report import report_from_json
@@ -330,27 +326,3 @@ def _session_json(session: SigningSession) -> schemas.Json:
 def _document(writing: Writing, document: Document, event: Event | None) -> Answer:
     revision = issue.current(writing.tx.store, document)
     return Answer(200, schemas.document_json(document, revision, event), {"ETag": f'"{document.version}"'})
-
-
-def record_certificate(parts: Parts, login: str, certificate: bytes, act_name: str) -> Certificate:
-    """Record that a person holds the key of this certificate, to `sign` as a person or to `seal` for the office.
-
-    It is looked at as it is before each signature: whose, until when, what for, by whom, not revoked. Raises
-    `NotFound` for an unknown account, `SignerNotAuthorised` or `SealWrongOffice` when it is somebody else's kind or
-    office, and what `exchange.acts.elsewhere.require_signer` raises.
-    """
-    at = parts.now()
-    with parts.read() as reading:
-        account = reading.people.account_by_login(login)
-        offices = reading.people.roles(account.id) if account else {}
-    if account is None or not offices:
-        raise NotFound
-    read, office = read_certificate(certificate), min(offices)
-    wanted = Purpose.ORGANISATION if act_name == elsewhere.SEAL else Purpose.PERSON
-    if read.purpose is not wanted or read.office_code not in (None, office):
-        raise SealWrongOffice if act_name == elsewhere.SEAL else SignerNotAuthorised
-    tools = parts.tools()
-    elsewhere.require_signer(tools, certificate, (), [read], act_name, at=at)
-    with parts.write() as writing:
-        writing.keys.add_holder(read, world_of(certificate, tools.trust), account.id, wanted, office, at)
-    return read

@@ -103,6 +103,29 @@ def bring_in_remote(parts: Parts, whose: For, service: str, credential: str) -> 
     return _kept_elsewhere(parts, whose, checked, Elsewhere(KeyPlace.REMOTE, service, "", credential))
 
 
+def bring_in_desk(parts: Parts, whose: For, certificates: list[bytes]) -> BroughtIn:
+    """Record that its holder has this certificate's key at the desk, where a program of theirs signs with it.
+
+    Nothing is signed now: every signature that comes from there is checked with the certificate. Raises
+    `CertificateUnfit`, `PersonUnknown`.
+    """
+    checked = _checked(parts, whose, certificates[0], tuple(certificates[1:]))
+    read, at = checked.certificate, parts.now()
+    with parts.write() as writing:
+        world = world_of(read.der, checked.material)
+        writing.keys.add_holder(read, world, checked.holder, whose.purpose, whose.office, at)
+    return BroughtIn("desk", read, checked.unchecked, ())
+
+
+def end_desk(parts: Parts, login: str, certificate: bytes) -> bool:
+    """Nothing signed with this certificate is that person's any more; False when it was not recorded."""
+    with parts.write() as writing:
+        account = writing.people.account_by_login(login)
+        if account is None:
+            raise PersonUnknown
+        return writing.keys.end_holder(fingerprint(certificate), account.id, parts.now())
+
+
 def keys_in_use(parts: Parts, office: str | None) -> list[tuple[KeyRecord, list[str]]]:
     """Every key that is in use, of one office or of all, with the logins of who may use it."""
     with parts.read() as reading:

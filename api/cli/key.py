@@ -12,6 +12,7 @@ from api import keyring
 from api.cli.installation import installation, refusals_said, typed
 from api.masters import handed_pin, move_to_token
 from api.settings import load_settings
+from exchange.errors import NotFound
 from keys.certificates import read_certificates
 from keys.model import Elsewhere, KeyPlace, Purpose
 
@@ -35,7 +36,7 @@ Pin = Annotated[str | None, typer.Option(help="Mã PIN; nên để chương trì
 
 def add_to(program: typer.Typer) -> None:
     """Put these commands on the program."""
-    for command in (import_, token, remote, list_, retire, rotate_master, seal_master):
+    for command in (import_, token, remote, desk, list_, retire, rotate_master, seal_master):
         app.command(command.__name__.rstrip("_").replace("_", "-"))(refusals_said(command))
     program.add_typer(app, name="key")
 
@@ -89,6 +90,24 @@ def remote(
     """Cho dùng khóa ở dịch vụ ký số từ xa (CSC). / Let a key at a remote signing service sign."""
     with installation() as parts:
         _say(keyring.bring_in_remote(parts, _for(holder, office, kind), service, credential))
+
+
+def desk(
+    certificate: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Chứng thư (.cer, .pem). / Certificate.")
+    ],
+    holder: Holder,
+    office: Office,
+    kind: Kind,
+    end: Annotated[bool, typer.Option("--end", help="Ngừng nhận. / Accept it no more.")] = False,
+) -> None:
+    """Ghi nhận USB token ở máy của người ký, theo chứng thư. / Record a token at its holder's desk, by certificate."""
+    found = read_certificates(certificate.read_bytes())
+    with installation() as parts:
+        if not end:
+            _say(keyring.bring_in_desk(parts, _for(holder, office, kind), found))
+        elif not keyring.end_desk(parts, holder, found[0]):
+            raise NotFound
 
 
 def list_(office: Annotated[str | None, typer.Option(help="Mã đơn vị. / Office code.")] = None) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
-from api import elsewhere
+from api import keyring
 from api.settings import Settings
 from api.wiring import Parts, build_parts
 from keys.authority import PilotAuthority
+from keys.model import Purpose
 from tests.fixtures.needs import INSTALL, absent
 from tests.fixtures.tokens import KEY, Token
 from tests.story.conftest import MakeService, Service
@@ -304,7 +305,8 @@ def token(district: Service, parts: Parts, login: str, act_name: str) -> Token:
         der = issuer.organisation(office.name, DISTRICT, KEY.public_key(), at)
     else:
         der = issuer.person(name, office.name, DISTRICT, "Chủ tịch", KEY.public_key(), at)
-    elsewhere.record_certificate(parts, login, der, act_name)
+    purpose = Purpose.ORGANISATION if act_name == "seal" else Purpose.PERSON
+    keyring.bring_in_desk(parts, keyring.For(login, DISTRICT, purpose), [der])
     return Token(der, KEY)
 
 
