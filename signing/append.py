@@ -26,6 +26,7 @@ class Picture:
     """A picture as PDF holds it: size in pixels, and its colours and its transparency, both deflated.
 
     `points` are width and height beyond which it is not drawn (a seal's real size); None: as large as its field.
+    `hard`: its transparency is a mask of one bit a pixel, 1 where nothing is drawn; else a byte.
     """
 
     width: int
@@ -33,6 +34,7 @@ class Picture:
     colours: bytes
     alpha: bytes
     points: tuple[float, float] | None = None
+    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def append_signature(
     base = plan.base
     colours, alpha, look, signature = range(base.size, base.size + 4)
     revision = _Revision(base)
-    revision.stream(alpha, _image(picture, b"/DeviceGray"), picture.alpha)
+    revision.stream(alpha, _mask(picture), picture.alpha)
     revision.stream(colours, _image(picture, b"/DeviceRGB", alpha), picture.colours)
     revision.stream(look, *_appearance(field, picture, colours))
     revision.object(field.number, b"%s /AP << /N %d 0 R >> /V %d 0 R" % (field.written, look, signature))
@@ -209,8 +211,15 @@ class _Revision:
         )  # fmt: skip
 
 
+def _mask(picture: Picture) -> bytes:
+    if not picture.hard:
+        return _image(picture, b"/DeviceGray")
+    size = b"/Width %d /Height %d" % (picture.width, picture.height)
+    return b"/Type /XObject /Subtype /Image %s /ImageMask true /BitsPerComponent 1 /Filter /FlateDecode" % size
+
+
 def _image(picture: Picture, space: bytes, mask: int | None = None) -> bytes:
-    soft = b"" if mask is None else b" /SMask %d 0 R" % mask
+    soft = b"" if mask is None else b" /%s %d 0 R" % (b"Mask" if picture.hard else b"SMask", mask)
     size = b"/Width %d /Height %d" % (picture.width, picture.height)
     return b"/Type /XObject /Subtype /Image %s /ColorSpace %s /BitsPerComponent 8%s /Filter /FlateDecode" % (
         size, space, soft,

@@ -60,3 +60,17 @@ def _check_ends(pdf: bytes) -> None:
     end = pdf.rfind(b"%%EOF")
     if end < 0 or pdf[end + len(b"%%EOF") :].strip(_BLANK):
         raise NotAPdf()
+
+
+_PART = re.compile(rb"pdfaid:part(?:\s*=\s*[\"']|>)\s*([1-4])")
+_PART_NEAR = 64
+
+
+def part_declared(data: bytes) -> int | None:
+    """The part of ISO 19005 (1 to 4) that XMP metadata, or a whole file with plain metadata in it, declares.
+
+    Files that `prepare_document` wrote have plain metadata.
+    """
+    at = data.find(b"pdfaid:part")
+    found = _PART.match(data[at : at + _PART_NEAR]) if at >= 0 else None
+    return int(found[1]) if found else None

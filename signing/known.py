@@ -8,6 +8,8 @@ another signature. That is no error; those files go pyHanko's way (`signing._pyh
 import re
 from dataclasses import dataclass
 
+from signing.intake import part_declared
+
 MOST_REVISIONS = 64
 MOST_FIELDS = 500
 _DEEPEST = 50
@@ -93,7 +95,7 @@ class Plan:
     """All that the next signature needs to know of a file. Small, pickles, and true only for exactly that file.
 
     `extended`: the catalog has /Extensions, `restricted`: it has /Perms, `signed`: a signature field is filled.
-    `fields` are the empty signature fields by name.
+    `fields` are the empty signature fields by name. `hard`: no soft masks, for the file declares PDF/A-1.
     """
 
     base: Base
@@ -101,6 +103,7 @@ class Plan:
     restricted: bool
     fields: dict[str, FieldPlan]
     signed: bool
+    hard: bool
 
 
 def read_plan(pdf: bytes) -> Plan | None:
@@ -133,6 +136,7 @@ class File:
             restricted=b"/Perms" in catalog,
             fields=fields,
             signed=signed,
+            hard=part_declared(self._pdf) == 1,
         )
 
     def catalog(self) -> Entries:
@@ -217,7 +221,8 @@ class File:
         return found, signed
 
     def _field(self, number: int, entries: Entries) -> FieldPlan:
-        if entries.keys() & {b"/SV", b"/Lock", b"/AP", b"/MK", b"/Ff"} or entries.get(b"/Subtype") != b"/Widget":
+        entries.pop(b"/AP", None)  # the empty look that PDF/A wants
+        if entries.keys() & {b"/SV", b"/Lock", b"/MK", b"/Ff"} or entries.get(b"/Subtype") != b"/Widget":
             raise Unknown
         box = [float(n) for n in _NUMBER.findall(entries[b"/Rect"])]
         x1, y1, x2, y2 = box

@@ -34,6 +34,7 @@ from signing.model import (
     PreparedAttachment,
     PreparedDocument,
 )
+from signing.pdfa import empty_look, part_of, tag_field, untag_field
 from signing.place import Sheet, mark_place, read_page_one
 from signing.stamp import attachment_mark, mark_size
 
@@ -50,6 +51,13 @@ _RUNNING_ANNOTATIONS = {"/RichMedia", "/3D", "/Movie", "/Screen", "/Sound"}
 _PROGRAM_NAMES = re.compile(
     r"\.(exe|com|scr|bat|cmd|msi|ps1|vbs?|vbe|jse?|jar|wsf|hta|lnk|dll|sh|py|app|apk|docm|xlsm|pptm)$", re.IGNORECASE
 )
+_WORDS = {
+    NUMBER_FIELD: "Số, ký hiệu văn bản",
+    DATE_FIELD: "Ngày, tháng, năm ban hành",
+    LEADER_FIELD: "Chữ ký số của người ký",
+    SEAL_FIELD: "Chữ ký số của cơ quan",
+}
+"""What a reader says aloud for a field of a tagged document."""
 _OTHERS = re.compile(rf"({INITIAL_FIELD}|{LEADER_FIELD})[0-9]+")
 _PROGRAM_BYTES = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 
@@ -151,6 +159,7 @@ def _saved(document: pikepdf.Pdf) -> bytes:
             object_stream_mode=pikepdf.ObjectStreamMode.disable,
             deterministic_id=True,
             force_version=max(document.pdf_version, "1.7"),
+            fix_metadata_version=False,  # writing XMP anew loses what PDF/A wants in it
         )
     except (pikepdf.PdfError, ValueError, RuntimeError) as error:
         raise NotAPdf() from error
@@ -295,6 +304,9 @@ def _drop_own_fields(document: pikepdf.Pdf, form: Any) -> None:
     dropped = {
         field.objgen for field in fields if (name := str(field.get("/T", ""))) in ours or _OTHERS.fullmatch(name)
     }
+    for field in fields:
+        if field.objgen in dropped:
+            untag_field(document, field)
     form.Fields = document.make_indirect(Array([field for field in fields if field.objgen not in dropped]))
     if not dropped:
         return
@@ -318,6 +330,10 @@ def _add_field(document: pikepdf.Pdf, form: Any, name: str, kind: str, place: Pl
             Rect=Array([round(float(length), 3) for length in place.box]),
         )
     )
+    if part_of(document) is not None:
+        x1, y1, x2, y2 = place.box
+        field.AP = empty_look(document, x2 - x1, y2 - y1)
+    tag_field(document, field, _WORDS.get(name, "Chữ ký số"))
     form.Fields.append(field)
     annotations = list(page.get("/Annots", Array()))
     page.Annots = document.make_indirect(Array([*annotations, field]))

@@ -69,7 +69,7 @@ def prepare_tail(
     tail = append_signature(
         plan,
         intent.field,
-        picture_of(intent.image, real_size=intent.purpose is SignaturePurpose.SEAL),
+        picture_of(intent.image, real_size=intent.purpose is SignaturePurpose.SEAL, hard=plan.hard),
         certifies=not plan.signed,
         at=intent.at.astimezone(VIETNAM),
         signer=intent.name,

@@ -183,19 +183,23 @@ def draw_seal_image(office: str) -> bytes:
 
 
 @lru_cache(64)
-def picture_of(png: bytes, *, real_size: bool = False) -> Picture:
+def picture_of(png: bytes, *, real_size: bool = False, hard: bool = False) -> Picture:
     """The picture as PDF holds it, made once for each image of a signature or seal. Raises `SignatureWrong`.
 
-    With `real_size` a picture that says how large it is (pHYs) is drawn no larger than that (R39).
+    With `real_size` a picture that says how large it is (pHYs) is drawn no larger than that (R39). `hard`:
+    each of its pixels is drawn or not, as PDF/A-1 wants (ISO 19005-1 6.4).
     """
     try:
         opened = Image.open(io.BytesIO(png), formats=["PNG"])
         picture = opened.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SignatureWrong() from error
-    colours, alpha = picture.convert("RGB").tobytes(), picture.getchannel("A").tobytes()
+    colours, clear = picture.convert("RGB").tobytes(), picture.getchannel("A")
+    if hard:
+        clear = clear.point([255] * 128 + [0] * 128).convert("1", dither=Image.Dither.NONE)
+    alpha = clear.tobytes()
     points = said_size(opened) if real_size else None
-    return Picture(picture.width, picture.height, zlib.compress(colours, 9), zlib.compress(alpha, 9), points)
+    return Picture(picture.width, picture.height, zlib.compress(colours, 9), zlib.compress(alpha, 9), points, hard)
 
 
 def said_size(picture: Image.Image) -> tuple[float, float] | None:

@@ -32,9 +32,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.model import RevocationData
 from signing.cms import signed_attributes
 from signing.errors import CertifiedUnchangeable, FieldMissing, NotAPdf, SignatureWrong, SigningError
+from signing.intake import part_declared
 from signing.model import VIETNAM, PreparedSignature, PreparedTimestamp, SignaturePurpose, SignIntent
 from signing.place import Cover, Piece
-from signing.stamp import MARK_FONT, mark_pieces, said_size
+from signing.stamp import MARK_FONT, mark_pieces, picture_of, said_size
 
 _TIMESTAMP_FIELD = "DauThoiGian"
 # it announces every table of a font that it leaves out of the embedded part
@@ -60,7 +61,7 @@ def make_hole(
                 docmdp_permissions=fields.MDPPerm.FILL_FORMS,
             ),
             signer=_signer(certificate, chain),
-            stamp_style=_look(intent, rotation),
+            stamp_style=_look(intent, rotation, hard=part_declared(pdf) == 1),
         ).init_signing_session(writer, existing_fields_only=True)
         # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
         session.system_time = intent.at.astimezone(VIETNAM)
@@ -83,22 +84,23 @@ def add_proof(pdf: bytes, contents: bytes, certificates: tuple[bytes, ...], revo
     `contents` are the hexadecimal digits of that signature, padding included; `certificates` all that belong to it.
     """
     with _translated():
-        out = io.BytesIO(pdf)
-        DocumentSecurityStore.add_dss(
-            out,
+        writer = writer_for(pdf)
+        DocumentSecurityStore.supply_dss_in_writer(
+            writer,
             contents,
             certs=[x509.Certificate.load(der) for der in dict.fromkeys(certificates)],
             ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
             crls=[crl.CertificateList.load(der) for der in revocation.crls],
-            strict=False,
         )
+        out = io.BytesIO()
+        writer.write(out)  # type: ignore[no-untyped-call]
         return out.getvalue()
 
 
 def make_timestamp_hole(pdf: bytes, *, reserved: int) -> PreparedTimestamp:
     """See `signing.sign.prepare_timestamp`."""
     with _translated():
-        return _stamp_hole(writer_for(pdf), reserved)
+        return _stamp_hole(writer_for(pdf), reserved, looks=part_declared(pdf) is not None)
 
 
 def make_archive_hole(
@@ -116,7 +118,7 @@ def make_archive_hole(
             ocsps=[ocsp.OCSPResponse.load(der) for der in revocation.ocsps],
             crls=[crl.CertificateList.load(der) for der in revocation.crls],
         )
-        return _stamp_hole(writer, reserved)
+        return _stamp_hole(writer, reserved, looks=part_declared(pdf) is not None)
 
 
 def _forbids_all(writer: IncrementalPdfFileWriter) -> bool:
@@ -131,11 +133,14 @@ def _forbids_all(writer: IncrementalPdfFileWriter) -> bool:
     return False
 
 
-def _stamp_hole(writer: IncrementalPdfFileWriter, reserved: int) -> PreparedTimestamp:
+def _stamp_hole(writer: IncrementalPdfFileWriter, reserved: int, *, looks: bool) -> PreparedTimestamp:
+    """`looks`: the field gets a look, though it has no size, as PDF/A-1 wants of every field (ISO 19005-1 6.9)."""
     name = _free_timestamp_name(writer)
     embedder = PdfCMSEmbedder(new_field_spec=fields.SigFieldSpec(name))
     steps = embedder.write_cms(field_name=name, writer=writer)
-    next(steps)
+    field: Any = next(steps)
+    if looks:
+        _NoLook(writer=writer, box=layout.BoxConstraints(width=1, height=1)).apply_appearance(field.get_object())
     steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=reserved)))  # type: ignore[no-untyped-call]
     digest, out = steps.send(SigIOSetup(md_algorithm="sha256"))
     return PreparedTimestamp(
@@ -146,9 +151,22 @@ def _stamp_hole(writer: IncrementalPdfFileWriter, reserved: int) -> PreparedTime
     )
 
 
+class _NoLook(AppearanceContent):
+    def render(self) -> bytes:
+        return b""
+
+
 def writer_for(pdf: bytes) -> IncrementalPdfFileWriter:
     """A writer that appends one revision; not strict, because the structure guard judges files, not this writer."""
-    return IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False)
+    return _Writer(io.BytesIO(pdf), strict=False)
+
+
+class _Writer(IncrementalPdfFileWriter):
+    """Leaves the document's metadata alone: pyHanko would read the machine's clock, name itself as the producer, and
+    write XMP anew without what PDF/A wants in it."""
+
+    def _update_meta(self) -> None:
+        pass
 
 
 def rotation_of(annotation: generic.DictionaryObject) -> int:
@@ -201,21 +219,45 @@ class _TextStyle(BaseStampStyle):
 
     lines: tuple[str, ...] = ()
     rotation: int = 0
+    listed: bool = False
 
     def create_stamp(self, writer: Any, box: layout.BoxConstraints, text_params: object) -> "_Lettering":  # type: ignore[override]  # noqa: ARG002
         if self.rotation in (90, 270):
             box = layout.BoxConstraints(width=box.height, height=box.width)
         pieces = mark_pieces(self.lines, box.width, box.height)
-        return _Lettering(writer, box, pieces, (), MARK_FONT, self.rotation)
+        return _Lettering(writer, box, pieces, (), MARK_FONT, self.rotation, listed=self.listed)
 
 
-def _look(intent: SignIntent, rotation: int) -> _PictureStyle | _TextStyle:
+def _look(intent: SignIntent, rotation: int, *, hard: bool) -> _PictureStyle | _TextStyle:
     if intent.lines:
-        return _TextStyle(lines=intent.lines, rotation=rotation)
-    return _picture_style(intent.image, rotation, real_size=intent.purpose is SignaturePurpose.SEAL)
+        return _TextStyle(lines=intent.lines, rotation=rotation, listed=hard)
+    return _picture_style(intent.image, rotation, real_size=intent.purpose is SignaturePurpose.SEAL, hard=hard)
 
 
-def _picture_style(png: bytes, rotation: int, *, real_size: bool) -> _PictureStyle:
+class _HardPicture(PdfImage):
+    """A picture each of whose pixels is drawn or not: PDF/A-1 has no transparency."""
+
+    def __init__(self, png: bytes, picture: Image.Image, box: layout.BoxConstraints | None) -> None:
+        super().__init__(picture, box=box)
+        self._png = png
+
+    @property
+    def image_ref(self) -> generic.IndirectObject:
+        drawn = picture_of(self._png, hard=True)
+        mask, image = (generic.StreamObject(encoded_data=data) for data in (drawn.alpha, drawn.colours))
+        for stream, depth in ((mask, 1), (image, 8)):
+            stream["/Type"], stream["/Subtype"] = generic.pdf_name("/XObject"), generic.pdf_name("/Image")
+            stream["/Width"], stream["/Height"] = _number(drawn.width), _number(drawn.height)
+            stream["/BitsPerComponent"], stream["/Filter"] = _number(depth), generic.pdf_name("/FlateDecode")
+        mask["/ImageMask"] = generic.BooleanObject(value=True)  # type: ignore[no-untyped-call]
+        image["/ColorSpace"] = generic.pdf_name("/DeviceRGB")
+        writer: Any = self.writer
+        image["/Mask"] = writer.add_object(mask)
+        reference: generic.IndirectObject = writer.add_object(image)
+        return reference
+
+
+def _picture_style(png: bytes, rotation: int, *, real_size: bool, hard: bool) -> _PictureStyle:
     """The picture as large as its field; of a seal that says how large it is (pHYs) no larger than that (R39).
 
     A smaller seal stands at the right edge of its field, so that it still covers the signature's left third.
@@ -232,7 +274,7 @@ def _picture_style(png: bytes, rotation: int, *, real_size: bool) -> _PictureSty
         box = layout.BoxConstraints(*points)
         across, scaling = layout.AxisAlignment.ALIGN_MAX, layout.InnerScaling.SHRINK_TO_FIT
     return _PictureStyle(
-        background=PdfImage(picture, box=box),
+        background=_HardPicture(png, picture, box) if hard else PdfImage(picture, box=box),
         background_opacity=1,
         background_layout=layout.SimpleBoxLayoutRule(x_align=across, y_align=middle, inner_content_scaling=scaling),
         border_width=0,
@@ -292,13 +334,13 @@ def fill_fields(pdf: bytes, filled: list[FilledField]) -> bytes:
     with _translated():
         writer = writer_for(pdf)
         for one in filled:
-            _fill_field(writer, one)
+            _fill_field(writer, one, listed=part_declared(pdf) == 1)
         out = io.BytesIO()
         writer.write(out)  # type: ignore[no-untyped-call]
         return out.getvalue()
 
 
-def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
+def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField, *, listed: bool) -> None:
     try:
         reference = find_existing_empty_field(writer, filled.name, "/Tx")
     except FormFillingError as error:
@@ -309,7 +351,8 @@ def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField) -> None:
     if rotation in (90, 270):
         width, height = height, width
     box = layout.BoxConstraints(width=width, height=height)
-    _Lettering(writer, box, filled.pieces, filled.covers, filled.font, rotation).apply_appearance(field)
+    look = _Lettering(writer, box, filled.pieces, filled.covers, filled.font, rotation, listed=listed)
+    look.apply_appearance(field)
     field["/V"] = generic.TextStringObject(filled.value)
     field["/Ff"] = _number(int(field.get("/Ff", 0)) | 1)
     writer.mark_update(reference)
@@ -331,8 +374,23 @@ def _drop_layout(engine: GlyphAccumulator) -> None:
             del engine.tt[table]
 
 
+def _list_glyphs(engine: GlyphAccumulator) -> None:
+    """Name the glyphs that the embedded part of the font has (/CIDSet), as PDF/A-1 wants (ISO 19005-1 6.3.5)."""
+    engine._extract_subset()
+    engine._subset_created = True
+    font: Any = engine.cidfont_obj
+    table = font.tt_font["glyf"]
+    held = {gid for gid, name in enumerate(font.tt_font.getGlyphOrder()) if table[name].numberOfContours}
+    held |= {0, *(code for code, _ in engine._glyphs.values())}
+    bits = bytearray(max(held) // 8 + 1)
+    for code in held:
+        bits[code // 8] |= 0x80 >> code % 8
+    writer: Any = engine.writer
+    font._font_descriptor["/CIDSet"] = writer.add_object(generic.StreamObject(stream_data=bytes(bits)))
+
+
 class _Lettering(AppearanceContent):
-    """Pieces of text at given points of a field's box, upright for the reader."""
+    """Pieces of text at given points of a field's box, upright for the reader. `listed`: with the font's /CIDSet."""
 
     def __init__(
         self,
@@ -342,8 +400,11 @@ class _Lettering(AppearanceContent):
         covers: tuple[Cover, ...],
         font: Path,
         rotation: int,
+        *,
+        listed: bool = False,
     ) -> None:
         super().__init__(writer=writer, box=box)
+        self._listed = listed
         self._pieces, self._covers, self._font, self._rotation = pieces, covers, font, rotation
 
     def render(self) -> bytes:
@@ -362,6 +423,8 @@ class _Lettering(AppearanceContent):
             )
         _scale_widths(engine)
         _drop_layout(engine)
+        if self._listed:
+            _list_glyphs(engine)
         return b" ".join([*drawn, b"Q"])
 
     def as_form_xobject(self) -> generic.StreamObject:

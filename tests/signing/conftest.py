@@ -65,6 +65,9 @@ class Desk:
         )
         return self.stamp(finished) if level is Level.LTA else finished
 
+    def number(self, pdf: bytes, number: str = NUMBER) -> bytes:
+        return self.run(fill_number_date, pdf, number=number, date=DAY, place_name=PLACE)
+
     def stamp(self, pdf: bytes) -> bytes:
         prepared = self.run(prepare_timestamp, pdf)
         return self.run(finish_timestamp, prepared, token=self.tsa.stamp(prepared.digest))
@@ -77,7 +80,7 @@ class Desk:
         """The same, of a file that has its fields already."""
         steps = {"prepared": prepared}
         steps["led"] = self.sign(steps["prepared"], SignaturePurpose.LEADER)
-        steps["numbered"] = self.run(fill_number_date, steps["led"], number=number, date=DAY, place_name=PLACE)
+        steps["numbered"] = self.number(steps["led"], number)
         steps["sealed"] = self.sign(steps["numbered"], SignaturePurpose.SEAL)
         steps["stamped"] = self.stamp(steps["sealed"])
         return steps
