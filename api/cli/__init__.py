@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import archive, check, key, people, road, service, trust
+from api.cli import road
 
 USAGE = 64
 """`EX_USAGE` of sysexits: never one of the statuses that mean a verdict."""
@@ -18,20 +18,34 @@ USAGE = 64
 TYPER_USAGE = 2
 """What Typer calls it. Its errors are its own, not those of the package `click`, of which it carries a copy."""
 
-app = typer.Typer(
-    name="congvan",
-    help="Ký, cấp số, đóng dấu, gửi, nhận, xác thực và chứng minh văn bản. "
-    "Sign, number, seal, send, receive, verify and prove official documents.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-service.add_to(app)
-road.add_to(app)
-check.add_to(app)
-trust.add_to(app)
-archive.add_to(app)
-key.add_to(app)
-people.add_to(app)
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`: the program with every command, made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    return _program()
+
+
+def _program(first: str = "") -> typer.Typer:
+    """The program for a command line that begins with `first`: every command, or those of the road alone.
+
+    The road needs no more than a client. What serves and verifies takes ten times as long to import.
+    """
+    app = typer.Typer(
+        name="congvan",
+        help="Ký, cấp số, đóng dấu, gửi, nhận, xác thực và chứng minh văn bản. "
+        "Sign, number, seal, send, receive, verify and prove official documents.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    if first in road.names():
+        road.add_to(app)
+        return app
+    from api.cli import archive, check, key, people, service, trust
+
+    for commands in (service, road, check, trust, archive, key, people):
+        commands.add_to(app)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; wrong usage is 64, so that 0–3 always mean what a command says."""
     try:
-        status = typer.main.get_command(app).main(arguments, prog_name="congvan", standalone_mode=False)
+        status = typer.main.get_command(_program(*arguments[:1])).main(
+            arguments, prog_name="congvan", standalone_mode=False
+        )
     except typer.TyperException as error:
         _say(error)
         return USAGE if error.exit_code == TYPER_USAGE else error.exit_code

@@ -1,6 +1,5 @@
 """Commands that work on the installation itself, on its own machine: its parts, and refusals as one sentence."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -48,15 +47,3 @@ def refusals_said(command: Callable[..., None]) -> Callable[..., int]:
         return 0
 
     return said
-
-
-def typed(given: str | None, what: str) -> str:
-    """A secret: as given, else asked for unseen; without a terminal it is the next line of standard input."""
-    if given is not None:
-        return given
-    if sys.stdin.isatty():
-        return str(typer.prompt(what, hide_input=True, err=True))
-    line = sys.stdin.readline()
-    if not line:
-        raise typer.BadParameter(f"Thiếu / missing: {what}")
-    return line.rstrip("\r\n")

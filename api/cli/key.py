@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from api import keyring
-from api.cli.installation import installation, refusals_said, typed
+from api.cli.installation import installation, refusals_said
+from api.cli.typed import typed
 from api.masters import handed_pin, move_to_token
 from api.settings import load_settings
 from exchange.errors import NotFound

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from api import people
-from api.cli.installation import installation, refusals_said, typed
+from api.cli.installation import installation, refusals_said
+from api.cli.typed import typed
 from exchange.rules.model import Role
 
 PEOPLES = ("clerk", "leader", "officer", "office_admin", "system_admin", "auditor")

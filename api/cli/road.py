@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import typer
 
-from api.cli.installation import typed
+from api.cli.typed import typed
 from api.client import Congvan, Json, Refused
 from exchange.errors import TypeNotAllowed
 from exchange.rules.attachments import media_type_of
@@ -27,11 +27,21 @@ _session = Path(typer.get_app_dir("congvan")) / "session"
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the program."""
-    for command in (
+    for name, command in _commands().items():
+        app.command(name=name)(refusals_said(command))
+
+
+def names() -> frozenset[str]:
+    """What these commands are called."""
+    return frozenset(_commands())
+
+
+def _commands() -> dict[str, Callable[..., None]]:
+    commands: tuple[Callable[..., None], ...] = (
         login, logout, me, draft, copy, attach, detach, attachments, submit, sign, return_, number, seal, batch, issue,
         cancel, documents, show, download, inbox, register, refuse, assign, start, complete, recipients, groups, group,
-    ):  # fmt: skip
-        app.command(name=command.__name__.rstrip("_"))(refusals_said(command))
+    )  # fmt: skip
+    return {command.__name__.rstrip("_"): command for command in commands}
 
 
 def login(

@@ -1,5 +1,7 @@
 """Wrong usage of the command line ends with 64 and one plain line, so that 0 to 3 always mean what a command says."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,12 @@ def test_without_a_session_the_user_is_told_to_log_in(
 
     assert ended.value.code == 1
     assert "congvan login" in capfd.readouterr().err
+
+
+def test_a_command_of_the_road_loads_a_client_and_no_server() -> None:
+    code = "import sys; from api.cli import run; status = run(['sign', '--help']); print(status, *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    status, *loaded = done.stdout.splitlines()[-1].split()
+    assert status == "0"
+    assert "httpx2" in loaded
+    assert not {"fastapi", "sqlalchemy", "dbos", "pyhanko", "pikepdf"} & set(loaded)
