@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from api import cases, elsewhere
+from api import cases, elsewhere, keyring
 from api.app import create_app
 from api.client import Json
 from api.wiring import Parts, build_parts
 from exchange.rules.model import Role
+from keys.errors import CertificateUnfit
+from keys.model import Purpose
 from tests.fixtures.service import (
     CLERK,
     COMMUNE_CLERK,
@@ -169,6 +171,21 @@ def test_the_certificate_of_another_person_or_office_is_refused(api_service, mak
         "seal-wrong-office"
     )
     assert refused_at_prepare(api_service, make_token(CLERK).certificate, "seal") == "seal-wrong-office"
+
+
+def test_a_token_is_recorded_by_its_certificate_and_accepted_until_that_ends(api_service, make_token):
+    token = make_token(LEADER, recorded=False)
+    whose = keyring.For(LEADER, "H99.05", Purpose.PERSON)
+    keyring.bring_in_desk(api_service.parts, whose, [token.certificate])
+    document = api_service.document("waiting_signature")
+    prepared, signature = prepared_and_signed(api_service, document, token)
+    assert keyring.end_desk(api_service.parts, LEADER, token.certificate)
+    assert not keyring.end_desk(api_service.parts, LEADER, token.certificate)
+    assert refused_at_prepare(api_service, token.certificate) == "signer-not-authorised"
+    finish = api_service.person(LEADER).finish
+    assert refusal(lambda: finish(document, "sign", prepared["signing"], signature)).code == "signer-not-authorised"
+    with pytest.raises(CertificateUnfit):
+        keyring.bring_in_desk(api_service.parts, whose, [make_token(COMMUNE_LEADER).certificate])
 
 
 def test_a_certificate_out_of_its_time_is_refused(api_service, make_token):
