@@ -104,7 +104,7 @@ def _same_name(one: x509.Name, other: object) -> bool:
 
 def _hashable(one: x509.Name) -> str:
     """The prepared form of a name under which issuers are found, made once for the same bytes."""
-    return _prepared(one.dump())
+    return _prepared(one.chosen.untag().dump())  # an OCSP answer tags the name of its responder
 
 
 @lru_cache(maxsize=MOST_COMPARED)

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from asn1crypto import ocsp, x509
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic, misc
@@ -79,3 +80,11 @@ def test_hexadecimal_strings_are_read_as_before_but_no_comment_stands_in_a_strin
         return
     mine, theirs = said(generic.read_hex_string_from_stream, pdf), said(mending._hex_string_as_it_was, pdf)
     assert (type(mine[0]), mine) == (type(theirs[0]), theirs)
+
+
+def test_a_name_that_an_ocsp_answer_tags_is_prepared_as_the_certificate_says_it() -> None:
+    name = x509.Name.build({"common_name": "Trả lời OCSP", "country_name": "VN"})
+    tagged = ocsp.ResponderId(name="by_name", value=name)
+    again = ocsp.ResponderId.load(tagged.dump()).chosen
+    assert again.dump() != name.dump()
+    assert again.hashable == name.hashable
