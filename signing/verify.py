@@ -333,7 +333,9 @@ def _doubts_about_stamp(one: "Judged") -> Iterable[Finding]:
         yield Finding("weak-algorithm", "warning", {"what": what})
     if ended:
         yield Finding("timestamp-ended", "warning")
-    if not ended and not one.weak:
+    if one.sub_indication == "TRY_LATER":
+        yield Finding("not-determined", "warning", {"sub": "TRY_LATER"})
+    elif not ended and not one.weak:
         yield Finding("timestamp-untrusted", "warning")
 
 

@@ -59,11 +59,11 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from keys.algorithms import DOCUMENT_USES, digest_good, key_good
-from keys.certificates import KEPT, KEPT_LISTS, issued_by, signed_list, verifies_with
+from keys.certificates import KEPT, KEPT_LISTS, signed_list
 from keys.model import RevocationData, TrustMaterial
 from signing._pyhanko.drawn import differing_fields, wrongly_filled
 from signing._pyhanko.mending import Reader, clock_at, keys_said_twice
-from signing._pyhanko.past import ended_unproven, judge_past
+from signing._pyhanko.past import answer_signed, answered_for, ended_unproven, judge_past
 from signing._pyhanko.places import unlisted_objects
 from signing._pyhanko.revisions import Revisions
 from signing.digests import Digests
@@ -461,7 +461,7 @@ def _weak(embedded: EmbeddedPdfSignature, moment: datetime) -> list[str]:
     return weak
 
 
-def _why_not(certificate: x509.Certificate, weak: list[str], at: datetime, *, revoked: bool) -> str:
+def _why_not(certificate: x509.Certificate, weak: list[str], at: datetime, *, revoked: bool, unasked: bool) -> str:
     """Why a time stamp that fits does not count now."""
     if revoked:
         return "REVOKED_NO_POE"
@@ -469,7 +469,7 @@ def _why_not(certificate: x509.Certificate, weak: list[str], at: datetime, *, re
         return "OUT_OF_BOUNDS_NO_POE"
     if weak:
         return "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
-    return "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    return "TRY_LATER" if unasked else "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 
 
 def _algorithms_disagree(info: cms.SignerInfo) -> bool:
@@ -509,9 +509,12 @@ async def _run_process(
         found.weak = _weak(embedded, at)
         issuers = [one for one in (*known.known_certs, *_anchors(trust)) if one.subject == embedded.signer_cert.issuer]
         revoked, _ = _revoked_at(embedded.signer_cert, known, issuers)  # who has its key may stamp any past moment
-        found.passed = found.passed and not found.weak and revoked is None
+        trusted, unasked = found.passed, not answered_for(embedded.signer_cert, known)
+        found.passed = found.passed and not (found.weak or unasked) and revoked is None
         if found.intact and found.correct and not found.passed:
-            found.sub_indication = _why_not(embedded.signer_cert, found.weak, at, revoked=revoked is not None)
+            found.sub_indication = _why_not(
+                embedded.signer_cert, found.weak, at, revoked=revoked is not None, unasked=trusted and unasked
+            )
         found.proven_at = told if found.passed else None  # a stamp that does not hold proves no moment
         return
     result: AdESBasicValidationResult[Any]
@@ -601,7 +604,7 @@ def _revoked_at(
     found: list[datetime] = []
     for container in known.known_ocsps:
         moment = _revoked_by_answer(certificate, container)
-        if moment is not None and (not issuers or _answer_signed(container, issuers)):
+        if moment is not None and (not issuers or answer_signed(container, issuers)):
             found.append(moment)
     for listed in known.known_crls:
         moment = _revoked_by_list(certificate, listed)
@@ -628,19 +631,6 @@ def _revoked_by_list(certificate: x509.Certificate, listed: CRLContainer) -> dat
             moment: datetime = entry["revocation_date"].native
             return moment
     return None
-
-
-def _answer_signed(container: OCSPContainer, issuers: list[x509.Certificate]) -> bool:
-    """Whether an OCSP answer was signed by an issuer, or by a certificate in it that the issuer signed."""
-    basic = container.extract_basic_ocsp_response()
-    if basic is None:
-        return False
-    data, signature = basic["tbs_response_data"].dump(), basic["signature"].native
-    digest = basic["signature_algorithm"].hash_algo
-    carried = [one.dump() for one in basic["certs"] or ()]
-    signers = [i.dump() for i in issuers]
-    signers += [one for one in carried if any(issued_by(one, i.dump()) for i in issuers)]
-    return any(verifies_with(one, data, signature, digest) for one in signers)
 
 
 async def _timestamp_status(
@@ -700,7 +690,8 @@ def _rules(trust: TrustMaterial, known: LocalKnowledge) -> PdfSignatureValidatio
 
 
 def _known(reader: PdfHandler, trust: TrustMaterial, revocation: RevocationData) -> LocalKnowledge:
-    certs = [_certificate(der) for der in (*trust.intermediates, *revocation.certificates)]
+    # anchors, too: who has their name is not therefore they, and what they signed is known by their key
+    certs = [*_anchors(trust), *(_certificate(der) for der in (*trust.intermediates, *revocation.certificates))]
     crls = [_revocation_list(der) for der in revocation.crls]
     ocsps = [ocsp.OCSPResponse.load(der) for der in revocation.ocsps]
     try:

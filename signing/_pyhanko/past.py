@@ -23,9 +23,9 @@ from pyhanko.sign.validation.ades import (
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.policy_decl import LocalKnowledge, SignatureValidationSpec
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
-from pyhanko_certvalidator.revinfo.archival import CRLContainer
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-from keys.certificates import signed_list
+from keys.certificates import issued_by, signed_list, verifies_with
 from signing._pyhanko.mending import clock_at
 
 if TYPE_CHECKING:
@@ -136,6 +136,13 @@ def ended_unproven(certificate: x509.Certificate, known: LocalKnowledge, result:
     return not any(begin <= certificate.not_valid_after and end >= proven for begin, end in spans)
 
 
+def answered_for(certificate: x509.Certificate, known: LocalKnowledge) -> bool:
+    """Whether there is an answer about a certificate that names a place to ask; one that names none needs none."""
+    if not (certificate.ocsp_urls or certificate.crl_distribution_points):
+        return True
+    return any((*_listed(certificate, known), *_answered(certificate, known)))
+
+
 def _listed(certificate: x509.Certificate, known: LocalKnowledge) -> Iterator[tuple[datetime, datetime]]:
     for one in known.known_crls:
         body = one.crl_data["tbs_cert_list"]
@@ -146,18 +153,40 @@ def _listed(certificate: x509.Certificate, known: LocalKnowledge) -> Iterator[tu
 
 def _vouched(one: CRLContainer, certificate: x509.Certificate, known: LocalKnowledge) -> bool:
     """Whether the issuer's key signed that list; an issuer that is no part of the file is an anchor's own business."""
-    issuers = [each.dump() for each in known.known_certs if each.subject.dump() == certificate.issuer.dump()]
-    return not issuers or any(signed_list(one.crl_data.dump(), issuer) for issuer in issuers)
+    issuers = _issuers(certificate, known)
+    return not issuers or any(signed_list(one.crl_data.dump(), issuer.dump()) for issuer in issuers)
+
+
+def _issuers(certificate: x509.Certificate, known: LocalKnowledge) -> list[x509.Certificate]:
+    """Those of that name that signed the certificate: others may bear the same name."""
+    name, der = certificate.issuer.dump(), certificate.dump()
+    return [one for one in known.known_certs if one.subject.dump() == name and issued_by(der, one.dump())]
 
 
 def _answered(certificate: x509.Certificate, known: LocalKnowledge) -> Iterator[tuple[datetime, datetime]]:
+    issuers = _issuers(certificate, known)
     for container in known.known_ocsps:
         basic = container.extract_basic_ocsp_response()
+        if issuers and not answer_signed(container, issuers):
+            continue  # anybody may append one
         for one in basic["tbs_response_data"]["responses"] if basic is not None else ():
             same = one["cert_id"]["serial_number"].native == certificate.serial_number
             if same and one["cert_status"].name == "good":
                 begin = one["this_update"].native
                 yield begin, one["next_update"].native or begin
+
+
+def answer_signed(container: OCSPContainer, issuers: list[x509.Certificate]) -> bool:
+    """Whether an OCSP answer was signed by an issuer, or by a certificate in it that the issuer signed."""
+    basic = container.extract_basic_ocsp_response()
+    if basic is None:
+        return False
+    data, signature = basic["tbs_response_data"].dump(), basic["signature"].native
+    digest = basic["signature_algorithm"].hash_algo
+    carried = [one.dump() for one in basic["certs"] or ()]
+    signers = [i.dump() for i in issuers]
+    signers += [one for one in carried if any(issued_by(one, i.dump()) for i in issuers)]
+    return any(verifies_with(one, data, signature, digest) for one in signers)
 
 
 def _timing(moment: datetime) -> ValidationTimingInfo:

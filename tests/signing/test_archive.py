@@ -32,6 +32,7 @@ from keys.timestamps import OnlineTsa
 from signing.archive import Means, archive_end, extend, prepare_archive
 from signing.errors import ArchiveWorse, AugmentInvalid, CertifiedUnchangeable, RevisionNotExtension, SignatureWrong
 from signing.model import Level, SignaturePurpose, Verdict
+from signing.sign import finish_timestamp, prepare_timestamp
 from signing.verify import verify_pdf
 from tests.fixtures.letters import draw_letter
 from tests.signing.conftest import Desk, here
@@ -357,3 +358,18 @@ def test_a_signature_made_after_its_certificate_had_ended_is_not_valid(today, de
     answers = RevocationData(crls=(authority.crl(today.at), authority.root_crl(today.at)))
     report = verify_pdf(pdf, at=today.at, trust=authority.trust, revocation=answers)
     assert (report.verdict, report.sub_indication) == (Verdict.UNKNOWN, "OUT_OF_BOUNDS_NO_POE")
+
+
+def test_a_document_time_stamp_proves_nothing_while_nobody_answers_for_its_authority(today, desk):
+    ours, other = today.authorities[0], today.found(today.at - YEAR, 2048)
+    pdf = here(prepare_timestamp, foreign(desk.leader, None))
+    tsa = OnlineTsa(other.tsa_url, today.fetch, [other.certificate])
+    stamped = finish_timestamp(pdf, token=tsa.stamp(pdf.digest))
+    answers = (ours.crl(today.at), ours.root_crl(today.at))
+    told = {"at": today.at, "trust": today.trust}
+    known = verify_pdf(stamped, **told, revocation=RevocationData(crls=(*answers, other.root_crl(today.at))))
+    unknown = verify_pdf(stamped, **told, revocation=RevocationData(crls=answers))
+    assert (known.verdict, known.signatures[1].proven_at) == (Verdict.VALID, today.at.replace(microsecond=0))
+    assert (unknown.verdict, unknown.signatures[1].proven_at) == (Verdict.UNKNOWN, None)
+    assert unknown.signatures[1].sub_indication == "TRY_LATER"
+    assert "timestamp-untrusted" not in {finding.code for finding in unknown.signatures[1].findings}
