@@ -1,7 +1,7 @@
 """What `congvan verify` writes beside the verdict: signed revisions as files, and changed pages as pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,18 @@ def wanted(signed: Sequence[str], pictures: Path | None, files: Sequence[Path]) 
             "--signed-revision, --pictures: nhiều tệp cần {name} trong tên, và các tên phải khác nhau. "
             "/ For several files of different names, write {name} into it; all names must differ."
         )
+    spare("--signed-revision", written, files)
     return Wanted(targets, str(pictures) if pictures else None)
+
+
+def spare(option: str, targets: Iterable[Path], files: Sequence[Path]) -> None:
+    """Refuse to write over a file that is to be checked: it may be the only one, and it is what was signed."""
+    checked = {file.resolve() for file in files}
+    for target in targets:
+        if target.resolve() in checked:
+            raise typer.BadParameter(
+                f"{option} {target}: đó là tệp đang được xác thực, không ghi đè. / That file is being verified."
+            )
 
 
 def take(what: Wanted, file: Path, checked: Checked, sandbox: Sandbox, language: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from api.changes import Checked
-from api.cli.revisions import NAME, take, wanted
+from api.cli.revisions import NAME, spare, take, wanted
 from api.outgoing import Outgoing, WithinBudget
 from api.reports import FORMS
 from api.settings import load_settings
@@ -235,6 +235,7 @@ def _targets(report: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
             "--report: nhiều tệp cần {name} trong tên, và tên các tệp phải khác nhau. "
             "/ For several files of different names, write {name} into it."
         )
+    spare("--report", targets.values(), files)
     return targets
 
 

@@ -2,10 +2,10 @@
 
 Importing this module does it, once, for this process. It is needed for what the room promises: a report that is the
 same for the same inputs (pyHanko asks the machine's clock in four places of the past validation), and an answer in
-time (it reads words and /Contents one character at a time, an object stream anew for each object in it, and makes up
-entries of a cross-reference stream as long as /Index asks for them). It also keeps the first of two equal keys of a
-dictionary, where other readers keep the last: what it says of that is heard here. Names in certificates are compared by
-their bytes before they are prepared letter by letter, which took half of a check.
+time (it reads words, /Contents and the file's end one character at a time, an object stream anew for each object in
+it, and makes up entries of a cross-reference stream as long as /Index asks for them). It also keeps the first of two
+equal keys of a dictionary, where other readers keep the last: what it says of that is heard here. Names in
+certificates are compared by their bytes before they are prepared letter by letter, which took half of a check.
 """
 
 import binascii
@@ -21,6 +21,7 @@ from typing import Any
 from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature
 from pyhanko.pdf_utils import generic, xref
+from pyhanko.pdf_utils import reader as backwards
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -210,6 +211,36 @@ def _parse_xref_stream(section: Any, strict: bool = True) -> Iterator[Any]:
         yield entry
 
 
+def read_next_end_line(stream: Any) -> bytes:
+    """The line that ends here, read backwards: pyHanko takes a minute for fifty million bytes without a line end."""
+    end, parts = stream.tell() + 1, [b""]
+    while (cut := max(parts[-1].rfind(b"\n"), parts[-1].rfind(b"\r"))) < 0:
+        begin = max(1, end - _CHUNK)  # it never looks at the first byte of a file
+        stream.seek(begin)
+        parts.append(stream.read(max(end - begin, 0)))
+        if not parts[-1] or len(parts[-1]) < end - begin:
+            raise PdfReadError("no line ends here")
+        if begin == 1 and b"\n" not in parts[-1] and b"\r" not in parts[-1]:
+            raise PdfReadError("no line ends here")
+        end = begin
+    stream.seek(end + cut - 1)
+    parts[-1] = parts[-1][cut + 1 :]
+    _leave_line_ends(stream)
+    return b"".join(reversed(parts))
+
+
+def _leave_line_ends(stream: Any) -> None:
+    """Go back over what ends the line before, in pyHanko's own steps; a sea of line ends is no file's end."""
+    for n in range(_CHUNK):
+        if stream.read(1) not in (b"\n", b"\r"):
+            stream.seek(-2, io.SEEK_CUR)
+            stream.seek(2 if n else 1, io.SEEK_CUR)
+            return
+        stream.seek(-1, io.SEEK_CUR)
+        stream.seek(-2, io.SEEK_CUR)
+    raise PdfReadError("too many line ends")
+
+
 class Reader(PdfFileReader):
     """pyHanko's reader; the head of each object stream is read once, and `/Encrypt null` is no encryption."""
 
@@ -265,6 +296,8 @@ _words.read_until_delimiter = read_until_delimiter
 _words.read_non_whitespace = read_non_whitespace
 _words._decode_name = _decode_name
 _words.IndirectObject.read_from_stream = staticmethod(_read_reference)
+_next_end_line_as_it_was = backwards.read_next_end_line
+backwards.read_next_end_line = read_next_end_line
 _parse_xref_stream_as_it_was = xref.parse_xref_stream
 xref.parse_xref_stream = _parse_xref_stream  # type: ignore[assignment]
 _name_equal_as_it_was = x509.Name.__eq__

@@ -410,6 +410,10 @@ def test_targets_that_would_overwrite_each_other_are_wrong_usage(command, pdf):
         ["--signed-revision", "A={name}.x", "--signed-revision", "B={name}.x"],
     ):  # fmt: skip
         assert command("a.pdf", "b.pdf", *words)[0] == 64, words
+    for target in ("a.pdf", "{name}.pdf"):
+        assert command("a.pdf", "b.pdf", "--signed-revision", f"ConDau={target}")[0] == 64
+    assert command("a.pdf", "--signed-revision", "ConDau=./a.pdf")[0] == 64
     assert sorted(one.name for one in Path().iterdir()) == ["a.pdf", "b.pdf"]
+    assert {one.read_bytes() for one in Path().iterdir()} == {pdf}
     assert command("a.pdf", "b.pdf", "--signed-revision", "ConDau={name}-ky.pdf")[0] == 0
     assert Path("b-ky.pdf").read_bytes() == Path("a-ky.pdf").read_bytes()

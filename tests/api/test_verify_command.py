@@ -207,6 +207,14 @@ def test_a_report_that_cannot_be_written_is_wrong_usage(command, issued):
         assert command(*words)[0] == 64
 
 
+def test_a_report_never_overwrites_a_file_that_is_checked(command, issued):
+    put("x/a.pdf", issued)
+    Path("link.pdf").symlink_to("x/a.pdf")
+    for target in ("x/a.pdf", "x/../x/a.pdf", "x/{name}.pdf", "link.pdf"):
+        assert command("x", "--report", target)[0] == 64
+    assert Path("x/a.pdf").read_bytes() == issued
+
+
 # -- whom it asks --
 
 

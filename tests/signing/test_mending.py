@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from asn1crypto import ocsp, x509
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -45,6 +46,53 @@ def test_words_end_where_they_ended(pdf: bytes) -> None:
 def test_blanks_and_comments_are_left_out_as_before(pdf: bytes, seek_back: bool, allow_eof: bool) -> None:
     mine = said(mending.read_non_whitespace, pdf, seek_back, allow_eof)
     assert mine == said(misc.read_non_whitespace, pdf, seek_back, allow_eof)
+
+
+def backwards(read: Callable[[Any], Any], lines_of_file: bytes) -> Any:
+    """What is said by three lines in a row, from the last byte on; pyHanko never ends where line ends begin a file."""
+    pdf = b"%PDF" + lines_of_file
+
+    def lines(stream: Any) -> Any:
+        stream.seek(len(pdf) - 1)
+        return [(read(stream), stream.tell()) for _ in range(3)]
+
+    return said(lines, pdf)
+
+
+LINES = st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"x", b"startxref", b"%%EOF", b"7"]), max_size=16).map(
+    b"".join
+)
+
+
+@given(LINES)
+@example(b"")
+@example(b"x")
+@example(b"\n")
+@example(b"1\n2\n3\n")
+@example(b"\n\n\n3\n\n\n\n2\r\n1")
+@example(b"1\n2\n3\n" + b"x" * 70_000)
+@settings(max_examples=500, deadline=None)
+def test_lines_are_read_backwards_as_before(pdf: bytes) -> None:
+    assert backwards(mending.read_next_end_line, pdf) == backwards(mending._next_end_line_as_it_was, pdf)
+
+
+@pytest.mark.parametrize("filling", [b"\0", b"\n", b"x", b"9"])
+def test_a_sea_of_bytes_before_the_end_is_not_read_one_by_one(filling: bytes) -> None:
+    for end in (b"", b"\n%%EOF", b"startxref\n9\n%%EOF\n", b"\n9\n%%EOF\n"):
+        stream = CountedReads(b"%PDF-1.7\n" + filling * 5_000_000 + end)
+        with pytest.raises(misc.PdfReadError):
+            mending.Reader(stream)
+        assert stream.reads < 200_000
+
+
+class CountedReads(io.BytesIO):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        return super().read(size)
 
 
 @given(PDF)
