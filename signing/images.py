@@ -39,14 +39,18 @@ NOT_TRUE_SIZE = Words("con dấu {mm} mm không đúng kích thước thật", "
 
 
 def checked_image(data: bytes, kind: Kind) -> bytes:
-    """The picture as a plain PNG with transparency and nothing else in it. Raises `ImageUnfit` with the first cause."""
+    """The picture as a plain PNG with transparency, the size that it says it has, and nothing else in it.
+
+    Raises `ImageUnfit` with the first cause.
+    """
     if len(data) > LARGEST_BYTES:
         raise ImageUnfit(why=TOO_MANY_BYTES)
     picture = _opened(data, kind)
     _require_clear(picture)
     _require_colour(picture, kind)
     out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
+    said = picture.info.get("dpi")  # a seal is drawn in real size (R39)
+    picture.save(out, "PNG", optimize=True, **({"dpi": said} if said else {}))
     return out.getvalue()
 
 

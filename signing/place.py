@@ -215,7 +215,8 @@ class Line:
         span = next(iter(_spans(self.guessed, _DATE)), None)
         if span is not None:
             town = _text(self.guessed[: span[0]]).strip(" ,.;") if span[0] else ""
-            return town or None, self.guessed[span[0]].left
+            likely = all(c in " .'-" or unicodedata.category(c) in ("Lu", "Ll") for c in town)
+            return (town or None) if likely else None, self.guessed[span[0]].left
         index = self.blank_after if self.blank_after is not None else len(self.words) - 6
         return None, self.words[index] if index > 0 else self.box[0]
 
@@ -316,7 +317,7 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Signer:
-    name: str
+    name: str | None
     position: str | None
     place: "_Read"
 
@@ -646,10 +647,11 @@ def _date_box(date: _Candidate, page: _Page, *, sure: bool) -> _Read:
     """From the place's name to the year, or to the blank for its last digits, in the view."""
     line, glyph, last = date.line, date.line[date.first], date.line[date.last - 1]
     year = "".join(one.letter for one in line[: date.last])[-4:]
-    right = last.right + (1.0 if last.printed else 0.3 * last.size)
+    right = last.right + (1.0 if last.printed else 0.8 * last.size)
     if not year.isdigit():
         right = _dots_after(line, date.last) or last.right + (1.2 if year[-2:].isdigit() else 2.4) * last.size
-    return _around(glyph.left - 1, min(right, page.sheet.width - 10), line[date.last - 1], sure=sure)
+    left = glyph.left - (1.0 if glyph.printed else 0.3 * glyph.size)  # machines cut the first letter
+    return _around(left, min(right, page.sheet.width - 10), line[date.last - 1], sure=sure)
 
 
 def _dots_after(line: tuple[Glyph, ...], last: int) -> float | None:
@@ -776,14 +778,17 @@ def _signer_block(page: _Page) -> _Signer | None:
         for other, _, _ in _signer_blocks(page, 0)
     )
     sure = name[0].printed and room > _LITTLE_ROOM and not beside and _is_title(_text(title))
-    return _Signer(_text(name).strip(), _text(title).strip(), replace(_signature_box(name, room), sure=sure))
+    said = _text(name).strip()
+    return _Signer(
+        said if _is_name(said) else None, _text(title).strip(), replace(_signature_box(name, room), sure=sure)
+    )
 
 
 def _signer_blocks(page: _Page, left: float) -> Iterable[tuple[tuple[Glyph, ...], tuple[Glyph, ...], float]]:
     """Every name right of `left` that stands under a title, the title's last line, and the room between them."""
     columns = [part for line in page.lines for part in _columns(line) if part[0].left > left]
     for index, name in enumerate(columns):
-        if not _is_name(_text(name)):
+        if not (_is_name(_text(name)) or (not name[0].printed and _is_misread_name(_text(name)))):
             continue
         above = [part for part in columns[:index] if _overlap(name, part)]
         hints = list(takewhile(lambda part: _is_hint(_text(part)), reversed(above)))
@@ -817,9 +822,17 @@ def _signature_box(name: tuple[Glyph, ...], room: float) -> _Read:
     return _Read((middle - width / 2, bottom, middle + width / 2, bottom + height), name[0].printed)
 
 
+_DEGREES = re.compile(r"^(?:(?:GS|PGS|TS|ThS|BS|BSCK|KS|CN|CKII|CKI|LS|DS|NGND|NGƯT)\b\.?\s?)+")
+
+
 def _is_name(text: str) -> bool:
-    words = re.sub(r"^(?:(?:GS|PGS|TS|ThS|BS|BSCK|KS|CN|CKII|CKI|LS|DS|NGND|NGƯT)\b\.?\s?)+", "", text.strip()).split()
+    words = _DEGREES.sub("", text.strip()).split()
     return 2 <= len(words) <= 6 and all(word[0].isupper() and word.replace("'", "").isalpha() for word in words)
+
+
+def _is_misread_name(text: str) -> bool:
+    """A name in which a machine mistook a sign: `H?Lan Ê Ban`. Good for a place, not for a name."""
+    return _is_name(re.sub(r"(?<=\w)[^\w\s.,;:/()\-](?=\w)", "", text))
 
 
 def _is_title(text: str) -> bool:

@@ -40,6 +40,11 @@ def test_what_the_pilot_draws_is_good_and_a_second_look_changes_nothing() -> Non
         assert checked_image(once, kind) == once  # type: ignore[arg-type]
 
 
+def test_the_size_that_a_seal_says_it_has_is_kept() -> None:
+    kept = Image.open(io.BytesIO(checked_image(saved(Image.open(io.BytesIO(drawn(RED))), dpi=(300, 300)), "seal")))
+    assert kept.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
 @pytest.mark.parametrize("kind", ["signature", "seal"])
 def test_the_colours_are_those_of_the_decree(kind: str) -> None:
     good, bad = (BLUE, RED) if kind == "signature" else (RED, BLUE)

@@ -14,7 +14,7 @@ from signing.model import DATE_FIELD, NUMBER_FIELD
 from signing.pictures import page_picture
 from signing.prepare import prepare_document
 from signing.stamp import date_in_words, draw_seal_image, draw_signature_image, fill_number_date
-from tests.fixtures.letters import scanned
+from tests.fixtures.letters import letter_bytes, scanned
 from tests.fixtures.measured import DPI, by_pdfium
 from tests.fixtures.varied import SEEDS, varied
 
@@ -114,6 +114,21 @@ def test_the_name_of_the_place_is_in_the_value_where_a_machine_read_it():
     letter = next(one for one in map(varied, SEEDS) if one.special == "scan with text")
     filled = fill_number_date(prepare_document(letter.pdf).pdf, number="15/QĐ-UBND", date=DAY)
     assert fields(filled)[DATE_FIELD][0] == "Đắk Lắk, ngày 05 tháng 3 năm 2026"
+
+
+def test_a_date_read_off_a_real_scan_is_written_on_its_paper_and_not_across_it(letter_of_a_scanner):
+    prepared = prepare_document(letter_of_a_scanner)
+    filled = fill_number_date(prepared.pdf, number="15/QĐ-UBND", date=DAY)
+    gone = ImageChops.subtract(by_pdfium(filled), by_pdfium(prepared.pdf)).convert("L")
+    x1, y1, x2, y2 = prepared.reading.places.date.box
+    box = tuple(round(side * DPI / 72) for side in (x1, 842 - y2, x2, 842 - y1))
+    assert gone.crop(box).getextrema()[1] > 100, "the dots are gone"
+    assert fields(filled)[DATE_FIELD][0] == "ngày 05 tháng 3 năm 2026", "a name that was misread is none"
+
+
+@pytest.fixture
+def letter_of_a_scanner():
+    return letter_bytes("scan-ocr")
 
 
 def test_number_and_date_are_written_once(steps):
