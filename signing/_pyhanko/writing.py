@@ -48,7 +48,8 @@ def make_hole(
     """See `signing.sign.prepare_signature`."""
     with _translated():
         writer = writer_for(pdf)
-        rotation = _rotation_of_empty_field(writer, intent.field)
+        field = _empty_field(writer, intent.field)
+        rotation = rotation_of(field)
         certifies = not _has_signature(writer)  # the file's first signature, whoever makes it (signing.md §1.1)
         session = signers.PdfSigner(
             signers.PdfSignatureMetadata(
@@ -61,7 +62,7 @@ def make_hole(
                 docmdp_permissions=fields.MDPPerm.FILL_FORMS,
             ),
             signer=_signer(certificate, chain),
-            stamp_style=_look(intent, rotation, hard=part_declared(pdf) == 1),
+            stamp_style=_look(intent, _seen_size(field, rotation), rotation, hard=part_declared(pdf) == 1),
         ).init_signing_session(writer, existing_fields_only=True)
         # pyHanko would read the machine's clock; the moment is handed in, shown in Vietnam's zone (R43)
         session.system_time = intent.at.astimezone(VIETNAM)
@@ -218,19 +219,18 @@ class _TextStyle(BaseStampStyle):
     """Lines of text, without frame or picture, upright for the reader."""
 
     lines: tuple[str, ...] = ()
+    size: tuple[float, float] = (0.0, 0.0)
     rotation: int = 0
     listed: bool = False
 
     def create_stamp(self, writer: Any, box: layout.BoxConstraints, text_params: object) -> "_Lettering":  # type: ignore[override]  # noqa: ARG002
-        if self.rotation in (90, 270):
-            box = layout.BoxConstraints(width=box.height, height=box.width)
-        pieces = mark_pieces(self.lines, box.width, box.height)
-        return _Lettering(writer, box, pieces, (), MARK_FONT, self.rotation, listed=self.listed)
+        pieces = mark_pieces(self.lines, *self.size)
+        return _Lettering(writer, self.size, pieces, (), MARK_FONT, self.rotation, listed=self.listed)
 
 
-def _look(intent: SignIntent, rotation: int, *, hard: bool) -> _PictureStyle | _TextStyle:
+def _look(intent: SignIntent, size: tuple[float, float], rotation: int, *, hard: bool) -> _PictureStyle | _TextStyle:
     if intent.lines:
-        return _TextStyle(lines=intent.lines, rotation=rotation, listed=hard)
+        return _TextStyle(lines=intent.lines, size=size, rotation=rotation, listed=hard)
     return _picture_style(intent.image, rotation, real_size=intent.purpose is SignaturePurpose.SEAL, hard=hard)
 
 
@@ -289,11 +289,17 @@ def _signer(certificate: bytes, chain: tuple[bytes, ...]) -> ExternalSigner:
     return ExternalSigner(x509.Certificate.load(certificate), known, signature_value=bytes(512))
 
 
-def _rotation_of_empty_field(writer: IncrementalPdfFileWriter, name: str) -> int:
+def _empty_field(writer: IncrementalPdfFileWriter, name: str) -> Any:
     for found, value, reference in fields.enumerate_sig_fields(writer):
         if found == name and value is None:
-            return rotation_of(reference.get_object())
+            return reference.get_object()
     raise FieldMissing(field=name)
+
+
+def _seen_size(field: Any, rotation: int) -> tuple[float, float]:
+    """Width and height of a field as a reader sees it, in points."""
+    width, height = (float(length) for length in annot_width_height(field))
+    return (height, width) if rotation in (90, 270) else (width, height)
 
 
 def _has_signature(writer: IncrementalPdfFileWriter) -> bool:
@@ -347,11 +353,8 @@ def _fill_field(writer: IncrementalPdfFileWriter, filled: FilledField, *, listed
         raise FieldMissing(field=filled.name) from error
     field: Any = reference.get_object()
     rotation = rotation_of(field)
-    width, height = annot_width_height(field)
-    if rotation in (90, 270):
-        width, height = height, width
-    box = layout.BoxConstraints(width=width, height=height)
-    look = _Lettering(writer, box, filled.pieces, filled.covers, filled.font, rotation, listed=listed)
+    size = _seen_size(field, rotation)
+    look = _Lettering(writer, size, filled.pieces, filled.covers, filled.font, rotation, listed=listed)
     look.apply_appearance(field)
     field["/V"] = generic.TextStringObject(filled.value)
     field["/Ff"] = _number(int(field.get("/Ff", 0)) | 1)
@@ -395,7 +398,7 @@ class _Lettering(AppearanceContent):
     def __init__(
         self,
         writer: IncrementalPdfFileWriter,
-        box: layout.BoxConstraints,
+        size: tuple[float, float],
         pieces: tuple[Piece, ...],
         covers: tuple[Cover, ...],
         font: Path,
@@ -403,8 +406,9 @@ class _Lettering(AppearanceContent):
         *,
         listed: bool = False,
     ) -> None:
-        super().__init__(writer=writer, box=box)
-        self._listed = listed
+        whole = layout.BoxConstraints(width=max(size[0], 1), height=max(size[1], 1))
+        super().__init__(writer=writer, box=whole)
+        self._size, self._listed = size, listed
         self._pieces, self._covers, self._font, self._rotation = pieces, covers, font, rotation
 
     def render(self) -> bytes:
@@ -429,5 +433,10 @@ class _Lettering(AppearanceContent):
 
     def as_form_xobject(self) -> generic.StreamObject:
         drawn = super().as_form_xobject()
+        # pyHanko counts boxes in whole points: a reader would stretch the letters to the field's real size
+        drawn["/BBox"] = generic.ArrayObject(
+            generic.FloatObject(length)  # type: ignore[no-untyped-call]
+            for length in (0, 0, *self._size)
+        )
         drawn["/Matrix"] = upright_matrix(self._rotation)
         return drawn

@@ -92,6 +92,8 @@ def written(pdf):
     out = io.BytesIO()
     document.save(out)
     text = pdfium.PdfDocument(out.getvalue())[0].get_textpage()
+    sizes = [round(pdfium_c.FPDFText_GetFontSize(text, index), 2) for index in range(text.count_chars())]
+    assert min(size for size in sizes if size > 1) == 10, "the letter itself has none so small; ends of lines have 1"
     said = text.get_text_bounded().replace("\r\n", "\n").split("\n")
     return [line for line in said if line in {one for lines in MARKS.values() for one in lines}]
 
