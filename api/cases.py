@@ -7,7 +7,7 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -18,6 +18,7 @@ from api.idempotency import Answer, Asked
 from api.marking import mark_attachments
 from api.wiring import Parts, Writing
 from exchange.acts import desk, issue, prove, receive, send, sequence
+from exchange.acts.copy import seal_lines
 from exchange.acts.signature import (
     MadeSignature,
     SignedFile,
@@ -61,7 +62,6 @@ from exchange.rules.signing_order import WishedHand, signing_order
 from exchange.storage.store import found_arrival
 from keys.errors import RevocationUnavailable, TimestampRejected, TsaUnavailable
 from keys.model import KeyRecord, Purpose, Signer
-from signing.copies import FORMS
 from signing.errors import (
     AlreadySigned,
     NotAPdf,
@@ -73,7 +73,7 @@ from signing.errors import (
 )
 from signing.model import Report, SignaturePurpose
 from signing.pictures import page_picture
-from signing.stamp import copy_mark, draw_initials_image
+from signing.stamp import draw_initials_image
 
 log = structlog.get_logger("congvan.cases")
 T = TypeVar("T")
@@ -614,7 +614,7 @@ def _signed(
             at = parts.now()
             made = make_signature(
                 tools, revision.file, made_for, signer, image=image, name=name, at=at, field=field,
-                lines=_lines(before, purpose, name, at),
+                lines=seal_lines(before, purpose, name, at),
             )  # fmt: skip
         try:
             signed = complete_signature(tools, made, office_code=caller.actor.office, at=parts.now())
@@ -652,13 +652,6 @@ def _hand(document: Document, purpose: SignaturePurpose) -> tuple[SignaturePurpo
         return purpose, seal_field(document)
     named = issue.whose_turn(document)
     return SignaturePurpose.INITIAL if named.part is Part.INITIAL else purpose, named.field
-
-
-def _lines(document: Document, purpose: SignaturePurpose, office_name: str, at: datetime) -> tuple[str, ...]:
-    """What is drawn in place of the seal's picture: on a copy its form, the office and the time (R42)."""
-    if purpose is not SignaturePurpose.SEAL or document.copy_kind is None:
-        return ()
-    return copy_mark(FORMS[document.copy_kind], office_name, at)
 
 
 def _hold(writing: Writing, caller: Caller, document: str, version: int, made: MadeSignature, parts: Parts) -> Document:

@@ -16,6 +16,7 @@ from api.idempotency import Answer, Asked
 from api.problems import ROOM_ERRORS, STATUS
 from api.wiring import Parts, Reading, Writing
 from exchange.acts import elsewhere, issue, lending
+from exchange.acts.copy import seal_lines
 from exchange.acts.signature import FIELDS, MadeSignature, SignedFile, complete_signature
 from exchange.errors import (
     ExchangeError,
@@ -61,9 +62,11 @@ def prepare(
             name = _name(reading, caller, by[0])
         tools = parts.tools()
         chain = elsewhere.require_signer(tools, body.certificate, body.chain, own, act_name, at=parts.now())
+        at = parts.now()
         return elsewhere.prepare_elsewhere(
-            tools, revision, act_name, by, body.certificate, chain, image=picture, name=name, at=parts.now()
-        )
+            tools, revision, act_name, by, body.certificate, chain, image=picture, name=name, at=at,
+            lines=seal_lines(before, by[0], name, at),
+        )  # fmt: skip
 
     def act(writing: Writing, made: elsewhere.PreparedElsewhere) -> Answer:
         at = parts.now()

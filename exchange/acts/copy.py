@@ -25,8 +25,9 @@ from exchange.rules.model import (
     Urgency,
 )
 from exchange.storage.store import Transaction
-from signing.copies import prepare_copy
-from signing.model import PreparedDocument
+from signing.copies import FORMS, prepare_copy
+from signing.model import PreparedDocument, SignaturePurpose
+from signing.stamp import copy_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,13 @@ def draft_copy(
     if prepared.reading.classified_mark is not None:
         record_document(tx, "document.mark_declared_harmless", actor, document, role=Role.CLERK, before=document, at=at)
     return document, event
+
+
+def seal_lines(document: Document, purpose: SignaturePurpose, office_name: str, at: datetime) -> tuple[str, ...]:
+    """What is drawn in place of the seal's picture: on a copy its form, the office and the time (R42); else nothing.
+
+    The same for a key that is here and for one elsewhere; `at` is the moment of preparing.
+    """
+    if purpose is not SignaturePurpose.SEAL or document.copy_kind is None:
+        return ()
+    return copy_mark(FORMS[document.copy_kind], office_name, at)

@@ -111,11 +111,15 @@ def prepare_elsewhere(
     image: bytes,
     name: str,
     at: datetime,
+    lines: tuple[str, ...] = (),
 ) -> PreparedElsewhere:
-    """Work: draw the signature, leave its hole, and keep the file; `by` is what `hand` says. Errors of `signing`."""
+    """Work: draw the signature, leave its hole, and keep the file; `by` is what `hand` says. Errors of `signing`.
+
+    `lines` are drawn in place of the image where there are any.
+    """
     purpose, field = by
     pdf = tools.blobs.get(revision.file.sha256)
-    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at)
+    intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at, lines=lines)
     prepared: PreparedSignature = tools.run(prepare_signature, pdf, intent, certificate, chain)
     check_prepared(prepared, certificate, extends=pdf)
     return PreparedElsewhere(act, purpose, revision, prepared, tools.blobs.put(prepared.pdf), certificate, chain)

@@ -20,6 +20,7 @@ from tests.fixtures.service import (
     letter,
     refusal,
 )
+from tests.fixtures.tokens import hash_of
 
 
 def scan(service: ApiService, login: str = CLERK, pdf: bytes | None = None) -> str:
@@ -63,7 +64,11 @@ def test_it_is_valid_to_a_stranger_without_a_leaders_signature_and_says_its_numb
 
 
 def test_its_first_page_shows_form_office_time_number_and_place_and_no_picture(api_service, certified):
-    pdf = api_service.person(CLERK).file(certified["id"])
+    require_shown(api_service.person(CLERK).file(certified["id"]), certified)
+
+
+def require_shown(pdf: bytes, copied: Json) -> None:
+    """The mark of a certified copy is text, and page one as readers draw it says all of it (R42)."""
     with pikepdf.open(io.BytesIO(pdf)) as document:
         names = {str(f.T) for f in document.Root.AcroForm.Fields}
         assert names >= {"SaoY", "so_ky_hieu", "ngay_thang"}
@@ -77,8 +82,20 @@ def test_its_first_page_shows_form_office_time_number_and_place_and_no_picture(a
     out = io.BytesIO()
     shown.save(out)
     text = pdfium.PdfDocument(out.getvalue())[0].get_textpage().get_text_range()
-    for words in ("SAO Y", "UBND huyện Cư M'gar", "+07:00", f"Số: {certified['number']['written']}", "Cư M'gar, ngày"):
+    for words in ("SAO Y", "UBND huyện Cư M'gar", "+07:00", f"Số: {copied['number']['written']}", "Cư M'gar, ngày"):
         assert words in text, words
+
+
+def test_a_copy_that_is_sealed_with_a_key_at_the_desk_looks_the_same(api_service, make_token):
+    clerk, token = api_service.person(CLERK), make_token(CLERK, seal=True)
+    draft = clerk.copy("SY", upload=scan(api_service), subject="Thử", issue_place="Cư M'gar")
+    numbered = clerk.number(draft, "sy")
+    prepared = clerk.prepare(numbered, "seal", token.certificate)
+    sealed = clerk.finish(numbered, "seal", prepared["signing"], token.sign_hash(hash_of(prepared)))
+    assert sealed["state"] == "sealed"
+    pdf = clerk.file(sealed["id"])
+    assert [one["field"] for one in clerk.verify(pdf)["signatures"]][:1] == ["SaoY"]
+    require_shown(pdf, sealed)
 
 
 def test_of_a_certified_copy_that_arrived_an_electronic_copy_is_made(api_service, certified):
