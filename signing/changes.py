@@ -67,6 +67,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "chỉ hai nơi cho một đối tượng, các phần mềm đọc ra khác nhau",
         "an object was given two places, so that readers see different things",
     ),
+    "objects-hidden": (
+        "khai số đối tượng ít hơn thực có, có phần mềm sẽ không thấy một phần tài liệu",
+        "fewer objects were declared than there are, so that some readers miss a part of the document",
+    ),
     "signature-field-drawn": ("vẽ hình vào ô chữ ký chưa ký", "a picture was drawn into a field that nobody signed"),
     "field-shown": ("cho hiện một ô đang ẩn", "a hidden field was made visible"),
     "form-resources": ("sửa phông hoặc hình của biểu mẫu", "fonts or pictures of the form were changed"),

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _DIGITS_AND_BLANKS = b"0123456789abcdefABCDEF \t\r\n\x0b\x0c"
+_RANGE = re.compile(rb"/ByteRange\s*\[\s*0\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
 _LITERAL = re.compile(rb"\((?:\\.|[^\\()])*\)", re.DOTALL)
 _BLANK = b"\r\n\t \x00"
 _NEAR = 4096
@@ -43,16 +44,22 @@ def misses(pdf: bytes, byte_range: Sequence[int], contents: bytes) -> list[str]:
     start, first, second, rest = byte_range
     if start != 0 or first > second or second + rest > len(pdf):
         return ["byte-range-malformed"]
-    gap = pdf[first:second]
-    if gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1].translate(None, _DIGITS_AND_BLANKS):
+    held = _held(pdf[first:second])
+    if held is None:
         return ["gap-not-signature"]
-    digits = gap[1:-1].translate(None, b" \t\r\n\x0b\x0c")
-    held = binascii.unhexlify(digits + b"0" * (len(digits) % 2))
     if not contents or held.rstrip(b"\x00") != contents.rstrip(b"\x00"):
         return ["gap-not-signature"]
     if not pdf[: min(second, _NEAR)].rstrip(_BLANK) or not _ends_revision(pdf, second + rest):
         return ["range-not-revision"]
     return []
+
+
+def _held(gap: bytes) -> bytes | None:
+    """What the hexadecimal string says that is all of a gap; None when the gap is something else."""
+    if gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1].translate(None, _DIGITS_AND_BLANKS):
+        return None
+    digits = gap[1:-1].translate(None, b" \t\r\n\x0b\x0c")
+    return binascii.unhexlify(digits + b"0" * (len(digits) % 2))
 
 
 def keys_twice(pdf: bytes, place: int | None) -> bool:
@@ -89,6 +96,21 @@ def signed_ends(pdf: bytes) -> list[int]:
     """Where the ranges end that raw bytes speak of, the newest first; for a file whose newest part cannot be read."""
     ranges = re.findall(rb"/ByteRange\s*\[\s*0\s+\d+\s+(\d+)\s+(\d+)\s*\]", pdf)
     return sorted({int(a) + int(b) for a, b in ranges[:20] if int(a) + int(b) <= len(pdf)}, reverse=True)
+
+
+def hidden_signatures(pdf: bytes, ranges: Sequence[Sequence[int]]) -> int:
+    """How many signatures lie whole in the file that none of `ranges`, those of the shown ones, belongs to.
+
+    A later revision that points back past them hides them from every reader, but not from whoever reads the bytes.
+    Numbers of a file that lies in this one count from another place and do not fit here.
+    """
+    shown = {tuple(one) for one in ranges}
+    found = {(0, int(a), int(b), int(c)) for a, b, c in _RANGE.findall(pdf)}
+    return sum(
+        second + rest <= len(pdf) and not misses(pdf, one, _held(pdf[first:second]) or b"")
+        for one in found - shown
+        for _, first, second, rest in [one]
+    )
 
 
 def signature_removed(pdf: bytes, signatures: int) -> bool:

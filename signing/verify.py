@@ -24,7 +24,16 @@ from signing.changes import judged as judged_changes
 from signing.changes import worst as worst_change
 from signing.digests import Digests
 from signing.errors import NotAPdf, PdfTooComplex, TooLarge
-from signing.guard import RANGE_MISSES, file_misses, keys_twice, misses, signature_removed, signed_ends, whole_part
+from signing.guard import (
+    RANGE_MISSES,
+    file_misses,
+    hidden_signatures,
+    keys_twice,
+    misses,
+    signature_removed,
+    signed_ends,
+    whole_part,
+)
 from signing.intake import many_revisions
 from signing.model import (
     DATE_FIELD,
@@ -85,7 +94,10 @@ def verify_pdf(
     except PdfTooComplex as error:
         return limited_report(pdf, at=at, what=str(error.gaps["what"]), inputs_sha256=inputs)
     # 3 what the raw bytes say, whatever pyHanko found
-    of_file = file_misses(pdf, [one.byte_range for one in seen.judged])
+    ranges = [one.byte_range for one in seen.judged]
+    of_file = file_misses(pdf, ranges)
+    if all(ranges):  # of a signature that cannot be read, nobody knows whether it is the one in the bytes
+        seen.hidden = hidden_signatures(pdf, ranges)
 
     # 4 each signature by itself, and what came after it
     twice = ("key-twice",) if seen.trailer_twice else ()
@@ -227,6 +239,8 @@ def _signature(
     world = world_of(one.certificate, helped) if one.certificate else None
     effect = worst_change(changes)
     findings = [*_failures(one, broken, effect), *_doubts(one, effect), *_notes(one, world, effect)]
+    if seen.hidden:
+        findings.append(Finding("signature-hidden", "warning"))
     if seen.views_differ:
         findings.append(Finding("views-differ", "warning"))
     verdict = Verdict.VALID

@@ -165,6 +165,8 @@ class Seen:
     """A trailer says one of its keys twice: readers may begin with different documents."""
     shown_otherwise: tuple[str, ...] = ()
     """Text fields that show something else than their value."""
+    hidden: int = 0
+    """Signatures that lie whole in the file and that no field shows."""
     unlisted: int = 0
     """Objects that lie in the file and that no table of it names."""
 
@@ -227,7 +229,10 @@ def look(
     opened = [_opened(reader, name, one) for name, one in fields]
     digests = digests or Digests(pdf)
     digests.prepare(
-        (one.byte_range, embedded.external_md_algorithm) for one, embedded in opened if embedded is not None
+        # content of another kind than data and time has no digest that pyHanko knows of; that is said further down
+        (one.byte_range, getattr(embedded, "external_md_algorithm", "–"))
+        for one, embedded in opened
+        if embedded is not None
     )
     _follow(reader, revisions, [(a, b) for a, b in opened if b is not None and len(a.byte_range) == 4], pdf)
     judged = [found for found, _ in opened]

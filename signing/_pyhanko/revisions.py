@@ -134,6 +134,10 @@ class Revisions:
         containers, numbers = self._containers(n), {number for number, _ in graph.uses}
         if self.entries_twice(n + 1):
             found.append(Change("entry-twice", "forbidden", n + 1))
+        if any(number >= self._size(n + 1) for number in numbers):
+            # "any object in a cross-reference section whose number is greater [than /Size] shall be ignored and
+            # defined to be missing" (ISO 32000-2, 7.5.5): some readers do, most do not
+            found.append(Change("objects-hidden", "forbidden", n + 1))
         for ref in touched:
             old, new = self.at(ref, n), self.at(ref, n + 1)
             if _same(old, new):
@@ -160,6 +164,11 @@ class Revisions:
         if any(ref not in graph.uses and ref not in furniture and not _absent(self.at(ref, n + 1)) for ref in touched):
             found.append(Change("unused-object", "note", n + 1))
         return found
+
+    def _size(self, n: int) -> int:
+        """How many objects the newest trailer up to revision n says there are."""
+        size = _raw(self._trailer(n), "/Size")
+        return int(size) if isinstance(size, int) else 0
 
     def _containers(self, n: int) -> set[Ref]:
         """The object streams of all revisions up to n: whoever exchanges one exchanges all that it holds."""

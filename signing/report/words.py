@@ -92,6 +92,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "Tệp từng có chữ ký số nhưng chữ ký đã bị gỡ.",
         "The file was signed once, and the signature was removed.",
     ),
+    "signature-hidden": (
+        "Trong tệp còn một chữ ký mà phần thêm sau đã che đi: phần mềm đọc không thấy nó nữa.",
+        "There is another signature in the file that a later part hides: readers no longer see it.",
+    ),
     "two-signatures-incomplete": (
         "Chưa phát hành: chưa đủ chữ ký của người có thẩm quyền và của cơ quan.",
         "Not issued: the signatures of person and organisation are not both there.",
@@ -303,6 +307,7 @@ ADVICE: dict[str, tuple[str, str]] = {
         "Do not treat it as signed; ask the sender for the signed file.",
     ),
     "signature-removed": _RESEND,
+    "signature-hidden": _RESEND,
     "two-signatures-incomplete": (
         "Chờ cơ quan ký số và phát hành, hoặc hỏi nơi gửi.",
         "Wait until the organisation has signed and issued it, or ask the sender.",

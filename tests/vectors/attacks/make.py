@@ -740,6 +740,24 @@ def second_generation(pdf: bytes) -> bytes:
     return appended(pdf, {CONTENT: stream(FALSE_TEXT)}, generation=1)
 
 
+def fewer_objects_declared(pdf: bytes) -> bytes:
+    """A later trailer says that there are no objects from the page's number on: readers that believe it miss them."""
+    out = appended(pdf, {})
+    return out.replace(b"/Size %d/Root" % size_of(pdf), b"/Size %d/Root" % PAGE)
+
+
+def seal_skipped(pdf: bytes) -> bytes:
+    """A later revision points back to before the last signature's, which no reader finds any more."""
+    first = pdf.index(b"%%EOF", gaps(pdf)[0][1]) + 5
+    return appended(pdf, {}, previous=startxref(pdf[:first]))
+
+
+def end_of_an_older_revision_again(pdf: bytes) -> bytes:
+    """Only the last lines of an older revision once more: readers begin with that one."""
+    first = pdf.index(b"%%EOF", gaps(pdf)[0][1]) + 5
+    return pdf + b"\nstartxref\n%d\n%%%%EOF\n" % startxref(pdf[:first])
+
+
 def hybrid_elsewhere(pdf: bytes) -> bytes:
     """The old table names the signed page, the stream beside it a false one: two kinds of readers see two letters."""
     number, out = size_of(pdf), bytearray(pdf)
