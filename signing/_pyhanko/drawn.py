@@ -1,6 +1,8 @@
 """What a text field shows, beside what it says: the words that its appearance draws, against its value."""
 
+import io
 import re
+import struct
 import zlib
 from collections.abc import Iterable
 from typing import Any
@@ -236,8 +238,8 @@ def _decoded(data: bytes, font: Any, *, doubt: bool) -> str:
     kind = str(_entry(font, "/Subtype"))
     if doubt and (kind == "/Type3" or str(_entry(font, "/BaseFont")) in _NO_LETTERS):
         raise ValueError("a font that draws what it likes")
-    if doubt and kind == "/Type0" and not font["/DescendantFonts"][0]["/FontDescriptor"]:
-        raise ValueError("a font without letters")
+    if doubt and kind == "/Type0":
+        _require_letters(font, data)
     if kind != "/Type0" and (named := _named_codes(font)):
         return "".join(named.get(code, bytes([code]).decode("cp1252", "replace")) for code in data)
     if "/ToUnicode" in font:
@@ -247,6 +249,34 @@ def _decoded(data: bytes, font: Any, *, doubt: bool) -> str:
     if kind == "/Type0":
         raise ValueError("a font without a way back to text")
     return data.decode("cp1252", "replace")
+
+
+def _require_letters(font: Any, data: bytes) -> None:
+    """Make sure that a composite font has a program that can be read, and in it an outline for each code but blanks.
+
+    Whether the outline is the letter that it is called is not looked at. Raises `ValueError` or what reading raises.
+    """
+    from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped] # slow to load, few fields are filled
+
+    below = font["/DescendantFonts"][0]
+    descriptor = below["/FontDescriptor"]
+    program = next(
+        (descriptor[key].data for key in ("/FontFile2", "/FontFile3", "/FontFile") if key in descriptor), b""
+    )
+    if not program:
+        raise ValueError("a font without letters")
+    if "/FontFile2" not in descriptor or not str(_entry(font, "/Encoding")).startswith("/Identity"):
+        return
+    glyphs = below["/CIDToGIDMap"].data if hasattr(_entry(below, "/CIDToGIDMap"), "data") else None
+    try:
+        places = TTFont(io.BytesIO(program), lazy=True)["loca"]
+    except (TTLibError, struct.error, AssertionError) as error:
+        raise ValueError("a font that cannot be read") from error
+    table, _ = _unicode(font["/ToUnicode"].data)
+    for code in (data[n : n + 2] for n in range(0, len(data), 2)):
+        glyph = int.from_bytes(code if glyphs is None else glyphs[2 * int.from_bytes(code) :][:2])
+        if table.get(code, "–").strip() and places[glyph] == places[glyph + 1]:
+            raise ValueError("a letter that draws nothing")
 
 
 def _named_codes(font: Any) -> dict[int, str]:
