@@ -186,7 +186,10 @@ class Congvan:
         return self._move("POST", "documents", document, "/sign", {"pin": pin, "otp": otp}, key)
 
     def prepare(self, document: Json, act: str, certificate: bytes, *, key: str | None = None, **more: Any) -> Json:
-        """Prepare `sign` or `seal` for a key elsewhere (`certificate` is DER): the answer says which hash to sign."""
+        """Prepare `sign` or `seal` for a key elsewhere (`certificate` is DER): the answer says which hash to sign.
+
+        `attachments/{attachment}/seal` is the organisation's mark on an attached PDF.
+        """
         body = {"certificate": base64.b64encode(certificate).decode(), **more}
         return self._move("POST", "documents", document, f"/{act}/prepare", body, key)
 

@@ -3,14 +3,16 @@
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 
 from api import schemas
 from api.accounts import Caller
-from api.cases import AWAY
+from api.cases import AWAY, document_answer
 from api.errors import IdempotencyKeyReused, Malformed
 from api.idempotency import Answer, Asked
 from api.problems import ROOM_ERRORS, STATUS
@@ -24,7 +26,7 @@ from exchange.errors import (
     NotFound,
     SigningFinished,
 )
-from exchange.rules.model import Actor, Document, Event, FileRef, Loan, SigningSession
+from exchange.rules.model import Actor, Document, FileRef, Loan, SigningSession
 from exchange.storage.store import found_document
 from keys.model import Certificate, Purpose
 from signing.errors import TooLarge
@@ -33,6 +35,7 @@ from signing.report import report_from_json
 from signing.stamp import draw_initials_image
 
 log = structlog.get_logger("congvan.desk")
+T = TypeVar("T")
 KEPT_AFTER = timedelta(hours=1)
 """How long what was never finished stays after its time, so that a late answer is told why."""
 
@@ -64,7 +67,7 @@ def prepare(
         chain = elsewhere.require_signer(tools, body.certificate, body.chain, own, act_name, at=parts.now())
         at = parts.now()
         return elsewhere.prepare_elsewhere(
-            tools, revision, act_name, by, body.certificate, chain, image=picture, name=name, at=at,
+            tools, revision.file, act_name, by, body.certificate, chain, image=picture, name=name, at=at,
             lines=seal_lines(before, by[0], name, at),
         )  # fmt: skip
 
@@ -74,7 +77,7 @@ def prepare(
         session = elsewhere.keep_prepared(
             writing.tx, caller.actor, document, version, made, at=at, expires_at=until
         )  # fmt: skip
-        return Answer(201, _session_json(session), {"ETag": f'"{version}"'})
+        return Answer(201, session_json(session), {"ETag": f'"{version}"'})
 
     return parts.run(caller.actor, asked, work, act)
 
@@ -86,8 +89,6 @@ def finish(
 
     A time-stamp authority that is away keeps the signature for the job, as with a key that is here (202).
     """
-    # the session is its own key: a repeat under another one gets the same answer. No caller's key holds a blank
-    by_session = replace(asked, key=f"finish {body.signing}"[:64])
 
     def work() -> tuple[SigningSession, MadeSignature, SignedFile | None]:
         at = parts.now()
@@ -97,7 +98,7 @@ def finish(
             revision = issue.current(reading.exchange, before)
             own = own_certificates(reading, caller.actor, act_name)
         tools = parts.tools()
-        made = elsewhere.made_elsewhere(tools, revision, session, body.signature)
+        made = elsewhere.made_elsewhere(tools, revision.file, session, body.signature)
         try:
             elsewhere.require_signer(tools, session.certificate, session.chain, own, act_name, at=at)
             return session, made, complete_signature(tools, made, office_code=caller.actor.office, at=at)
@@ -109,12 +110,22 @@ def finish(
         at = parts.now()
         if signed is not None:
             moved = elsewhere.finish_prepared(writing.tx, caller.actor, session, made.signature, signed, at=at)
-            return _document(writing, *moved)
+            return document_answer(writing, *moved)
         held = elsewhere.hold_prepared(writing.tx, caller.actor, session, made.signature, at=at)
-        return replace(_document(writing, held, None), status=202)
+        return replace(document_answer(writing, held, None), status=202)
 
+    return run_once(parts, caller, asked, body.signing, work, act)
+
+
+def run_once(
+    parts: Parts, caller: Caller, asked: Asked, signing: str, work: Callable[[], T], act: Callable[[Writing, T], Answer]
+) -> Answer:
+    """Finish a session with the request's signature; the same again is told the same, another `SigningFinished`.
+
+    The session is its own key: a repeat under another one gets the same answer. No caller's key holds a blank.
+    """
     try:
-        return parts.run(caller.actor, by_session, work, act)
+        return parts.run(caller.actor, replace(asked, key=f"finish {signing}"[:64]), work, act)
     except IdempotencyKeyReused as error:
         raise SigningFinished from error
 
@@ -141,7 +152,7 @@ def put_revision(parts: Parts, caller: Caller, asked: Asked, document: str, vers
         moved = elsewhere.accept_returned(
             writing.tx, caller.actor, act_name, document, version, signed, at=parts.now()
         )  # fmt: skip
-        return _document(writing, *moved)
+        return document_answer(writing, *moved)
 
     return parts.run(caller.actor, by_file if data is not None else asked, work, act)
 
@@ -296,7 +307,7 @@ def sweep(parts: Parts) -> None:
 
 def own_certificates(reading: Reading, actor: Actor, act_name: str) -> list[Certificate]:
     """The certificates with which a person may sign as a person, or seal for the office."""
-    wanted = Purpose.ORGANISATION if act_name == elsewhere.SEAL else Purpose.PERSON
+    wanted = Purpose.ORGANISATION if act_name in elsewhere.BY_OFFICE else Purpose.PERSON
     return reading.keys.certificates_of(actor.id, wanted, actor.office)
 
 
@@ -313,7 +324,8 @@ def _name(reading: Reading, caller: Caller, purpose: SignaturePurpose) -> str:
     return office.name if purpose is SignaturePurpose.SEAL and office is not None else caller.name
 
 
-def _session_json(session: SigningSession) -> schemas.Json:
+def session_json(session: SigningSession) -> schemas.Json:
+    """What is to be signed elsewhere, in every form that a key may want it."""
     digest = elsewhere.digest_to_sign(session)
     return {
         "signing": session.id,
@@ -324,8 +336,3 @@ def _session_json(session: SigningSession) -> schemas.Json:
         "hash_function": "SHA-256",
         "expires_at": schemas.instant(session.expires_at),
     }
-
-
-def _document(writing: Writing, document: Document, event: Event | None) -> Answer:
-    revision = issue.current(writing.tx.store, document)
-    return Answer(200, schemas.document_json(document, revision, event), {"ETag": f'"{document.version}"'})

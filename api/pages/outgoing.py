@@ -1,6 +1,7 @@
 """Văn bản đi: the list, a new draft, and one document with what may be done to it now."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -28,7 +29,7 @@ from exchange.rules.copies import require_fitting
 from exchange.rules.directory import subordinates
 from exchange.rules.explain import explain
 from exchange.rules.lifecycle import document_acts
-from exchange.rules.model import Document, DocumentState, Part, Role, Secrecy, Urgency
+from exchange.rules.model import Attachment, Document, DocumentState, Part, Role, Secrecy, Urgency
 from exchange.storage.store import found_document
 from signing.model import Place
 from signing.pictures import page_sizes
@@ -110,7 +111,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "attachments": attached,
         "endings": ",".join(f".{ending}" for ending in ALLOWED),
         "due": consignment.due if consignment else None,
-        "desk": _desk_key(parts, acts, language, signed_before=bool(signed)),
+        "desk": _desk_key(parts, acts, language, attached, signed_before=bool(signed)),
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
             for d in deliveries
@@ -314,18 +315,24 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
     }
 
 
-def _desk_key(parts: Parts, acts: tuple[str, ...], language: str, *, signed_before: bool) -> dict[str, Any] | None:
+def _desk_key(
+    parts: Parts, acts: tuple[str, ...], language: str, attached: Sequence[Attachment], *, signed_before: bool
+) -> dict[str, Any] | None:
     """What the script needs that signs with a key at the caller's computer; None where there is nothing to sign.
 
     A signature after others goes into its prepared field: one that a program places anew is an addition to theirs.
+    `marks` are the attached PDFs that the organisation signs before the seal, each by its hash.
     """
     act = next((name for name in ("sign", "seal") if name in acts), None)
     if act is None:
         return None
     table = "desk_key."
     words = {key.removeprefix(table): word for key, word in catalogue(language).items() if key.startswith(table)}
-    places = act == "seal" or not signed_before
-    return {"act": act, "program": parts.settings.desk_program, "places": places, "words": words}
+    marks = [one.id for one in attached if one.needs_seal and one.sealed is None] if act == "seal" else []
+    places = not marks if act == "seal" else not signed_before
+    return {
+        "act": act, "program": parts.settings.desk_program, "places": places, "words": words, "marks": marks,
+    }  # fmt: skip
 
 
 def _types(language: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
-from api import attachments, cases, copies, elsewhere, schemas
+from api import attachments, cases, copies, elsewhere, marking_elsewhere, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
@@ -90,6 +90,24 @@ def attached_file(parts: Running, caller: Me, document: str, attachment: str) ->
     """An attachment as it stands now."""
     file = attachments.file_of(parts, caller, document, attachment)
     return schemas.attachment_response(parts.blobs.get(file.sha256), file)
+
+
+@router.post("/{document}/attachments/{attachment}/seal/prepare", status_code=201)
+def prepare_mark(
+    request: Request, parts: Running, caller: Me, key: Key, version: Version, document: str, attachment: str,
+    body: schemas.PrepareAsked,
+) -> Response:  # fmt: skip
+    """Prepare the organisation's mark on an attached PDF for a key elsewhere; the answer says which hash to sign."""
+    asked_here = asked(request, key, body)
+    return answered(marking_elsewhere.prepare(parts, caller, asked_here, document, version, attachment, body))
+
+
+@router.post("/{document}/attachments/{attachment}/seal/finish")
+def finish_mark(
+    request: Request, parts: Running, caller: Me, key: Key, document: str, attachment: str, body: schemas.FinishAsked
+) -> Response:
+    """Finish it with the raw signature. The document stays numbered until its own seal. It may be repeated as it is."""
+    return answered(marking_elsewhere.finish(parts, caller, asked(request, key, body), document, attachment, body))
 
 
 @router.post("/{document}/submit")

@@ -8,12 +8,12 @@ from exchange.acts.issue import moving
 from exchange.acts.record import record_document
 from exchange.acts.signature import MEDIA_TYPE, SignedFile
 from exchange.acts.tools import Tools
-from exchange.errors import NotFound, StateChanged, TooManyAttachments
+from exchange.errors import NotFound, StateChanged, TooManyAttachments, TypeNotAllowed
 from exchange.rules.acceptance import require_attachment_sealed, require_name
 from exchange.rules.attachments import MOST_ATTACHMENTS, media_type_of, require_no_program
 from exchange.rules.ids import new_id
 from exchange.rules.lifecycle import author_role
-from exchange.rules.model import Actor, Attachment, Document, Event, FileRef, Role
+from exchange.rules.model import Actor, Attachment, Document, DocumentState, Event, FileRef, Role
 from exchange.storage.store import Store, Transaction, found_document
 from keys.certificates import fingerprint
 from signing.model import PreparedAttachment
@@ -73,6 +73,19 @@ def unsealed(store: Store, actor: Actor, document: str, version: int) -> list[At
     """The attachments that still need the organisation's mark before the document may be sealed."""
     before = moving(store, "seal_attachment", actor, document, version)
     return [one for one in store.attachments(before.id) if one.needs_seal and one.sealed is None]
+
+
+def to_mark(store: Store, document: str, attachment: str) -> Attachment:
+    """One attachment that still needs the organisation's mark.
+
+    Raises `NotFound`, `TypeNotAllowed` for what is no PDF, and `StateChanged` when it has its mark.
+    """
+    here = found(store, document, attachment)
+    if not here.needs_seal:
+        raise TypeNotAllowed(media_type=here.file.media_type)
+    if here.sealed is not None:
+        raise StateChanged(state=DocumentState.NUMBERED)
+    return here
 
 
 def seal_attachment(

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from exchange.acts.attach import seal_attachment, to_mark
 from exchange.acts.issue import current, moving, seal, sign, whose_turn
 from exchange.acts.signature import FIELDS, MEDIA_TYPE, MadeSignature, SignedFile, check_file
 from exchange.acts.tools import Tools
@@ -23,6 +24,7 @@ from exchange.errors import (
     SigningFinished,
     StateChanged,
 )
+from exchange.rules.acceptance import require_attachments_sealed
 from exchange.rules.copies import seal_field
 from exchange.rules.ids import new_id
 from exchange.rules.model import (
@@ -48,8 +50,10 @@ from signing.model import Change, PreparedSignature, Report, SignaturePurpose, S
 from signing.returned import changes_since
 from signing.sign import check_prepared, prepare_signature
 
-SIGN, SEAL = "sign", "seal"
+SIGN, SEAL, MARK = "sign", "seal", "seal_attachment"
 """The acts that a key elsewhere may do; initials are given by signing when it is one's turn."""
+BY_OFFICE = frozenset({SEAL, MARK})
+"""Those that need a key of the organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,14 @@ class PreparedElsewhere:
 
     act: str
     purpose: SignaturePurpose
-    revision: Revision
+    base: FileRef
     prepared: PreparedSignature
     file: str
     """SHA-256 of the prepared file, which is kept."""
     certificate: bytes
     chain: tuple[bytes, ...]
+    attachment: str | None = None
+    """The attachment whose file `base` is, when the act is `MARK`."""
 
 
 def hand(document: Document, act: str) -> tuple[SignaturePurpose, str | None]:
@@ -90,7 +96,7 @@ def require_signer(
     """
     read = read_certificate(certificate)
     if read.fingerprint not in {one.fingerprint for one in own}:
-        raise SealWrongOffice if act == SEAL else SignerNotAuthorised
+        raise SealWrongOffice if act in BY_OFFICE else SignerNotAuthorised
     if not read.not_before <= at <= read.not_after:
         raise CertificateExpired
     require_for_signing(certificate, on=at.date())
@@ -102,7 +108,7 @@ def require_signer(
 
 def prepare_elsewhere(
     tools: Tools,
-    revision: Revision,
+    base: FileRef,
     act: str,
     by: tuple[SignaturePurpose, str | None],
     certificate: bytes,
@@ -112,17 +118,19 @@ def prepare_elsewhere(
     name: str,
     at: datetime,
     lines: tuple[str, ...] = (),
+    attachment: str | None = None,
 ) -> PreparedElsewhere:
     """Work: draw the signature, leave its hole, and keep the file; `by` is what `hand` says. Errors of `signing`.
 
     `lines` are drawn in place of the image where there are any.
     """
     purpose, field = by
-    pdf = tools.blobs.get(revision.file.sha256)
+    pdf = tools.blobs.get(base.sha256)
     intent = SignIntent(purpose, field or FIELDS[purpose], image, name, at, lines=lines)
     prepared: PreparedSignature = tools.run(prepare_signature, pdf, intent, certificate, chain)
     check_prepared(prepared, certificate, extends=pdf)
-    return PreparedElsewhere(act, purpose, revision, prepared, tools.blobs.put(prepared.pdf), certificate, chain)
+    file = tools.blobs.put(prepared.pdf)
+    return PreparedElsewhere(act, purpose, base, prepared, file, certificate, chain, attachment)
 
 
 def keep_prepared(
@@ -137,6 +145,8 @@ def keep_prepared(
 ) -> SigningSession:
     """Act: note what waits for its signature; the document stays as it is, and others may prepare beside it."""
     before = moving(tx.store, made.act, actor, document, version)
+    if made.attachment is not None:
+        to_mark(tx.store, before.id, made.attachment)
     prepared = made.prepared
     session = SigningSession(
         id=new_id("sgn", at),
@@ -146,7 +156,7 @@ def keep_prepared(
         actor=actor,
         certificate=made.certificate,
         chain=made.chain,
-        base=made.revision.file.sha256,
+        base=made.base.sha256,
         prepared=made.file,
         digest=prepared.digest,
         start=prepared.start,
@@ -156,18 +166,21 @@ def keep_prepared(
         state="prepared",
         created_at=at,
         expires_at=expires_at,
+        attachment=made.attachment,
     )
     tx.store.add_session(session)
     return session
 
 
-def prepared_session(store: Store, actor: Actor, document: str, act: str, id_: str) -> SigningSession:
-    """The caller's own session on that document for that act; anything else is `NotFound`."""
+def prepared_session(
+    store: Store, actor: Actor, document: str, act: str, id_: str, attachment: str | None = None
+) -> SigningSession:
+    """The caller's own session on that document (and attachment) for that act; anything else is `NotFound`."""
     session = store.session(id_)
     if session is None or session.expires_at is None:
         raise NotFound
-    theirs = (session.actor.id, session.actor.office, session.document, _act(session))
-    if theirs != (actor.id, actor.office, document, act):
+    theirs = (session.actor.id, session.actor.office, session.document, _act(session), session.attachment)
+    if theirs != (actor.id, actor.office, document, act, attachment):
         raise NotFound
     return session
 
@@ -175,19 +188,31 @@ def prepared_session(store: Store, actor: Actor, document: str, act: str, id_: s
 def require_finishable(store: Store, actor: Actor, session: SigningSession, *, at: datetime) -> Document:
     """The document, if the session may still be finished now.
 
-    Raises `SigningFinished`, `SigningExpired`, `StateChanged` when the document has moved on, and what the act raises.
+    Raises `SigningFinished`, `SigningExpired`, `StateChanged` when the document has moved on or the attachment has its
+    mark, `AttachmentUnsigned` for a seal that comes before a mark, and what the act raises.
     """
     if session.state != "prepared":
         raise SigningFinished
     if session.expires_at is None or at > session.expires_at:
         raise SigningExpired
     document = moving(store, _act(session), actor, session.document, session.document_version)
-    if current(store, document).file.sha256 != session.base:
+    if base_of(store, session).sha256 != session.base:
         raise StateChanged(state=document.state)
+    if _act(session) == SEAL:
+        require_attachments_sealed(store.attachments(document.id))
     return document
 
 
-def made_elsewhere(tools: Tools, revision: Revision, session: SigningSession, signature: bytes) -> MadeSignature:
+def base_of(store: Store, session: SigningSession) -> FileRef:
+    """The file that a session's signature goes into, as it stands now. Raises `StateChanged` when it has its mark."""
+    if session.attachment is not None:
+        return to_mark(store, session.document, session.attachment).file
+    document = store.document(session.document)
+    assert document is not None  # noqa: S101 - documents are never deleted
+    return current(store, document).file
+
+
+def made_elsewhere(tools: Tools, base: FileRef, session: SigningSession, signature: bytes) -> MadeSignature:
     """Work: the prepared file with the signature that came, once that fits the certificate. Raises `SignatureWrong`."""
     raw = der_signature(session.certificate, signature)
     if not signed_by(session.certificate, session.attributes, raw):
@@ -196,7 +221,7 @@ def made_elsewhere(tools: Tools, revision: Revision, session: SigningSession, si
         tools.blobs.get(session.prepared), session.digest, session.start, session.end, session.attributes
     )
     purpose = SignaturePurpose(session.purpose)
-    return MadeSignature(purpose, revision.file, prepared, raw, session.certificate, session.chain)
+    return MadeSignature(purpose, base, prepared, raw, session.certificate, session.chain)
 
 
 def finish_prepared(
@@ -207,6 +232,22 @@ def finish_prepared(
         raise SigningFinished
     move = seal if _act(session) == SEAL else sign
     return move(tx, actor, session.document, session.document_version, signed, at=at)
+
+
+def finish_mark(
+    tx: Transaction, actor: Actor, session: SigningSession, signature: bytes, signed: SignedFile, *, at: datetime
+) -> tuple[Document, Event]:
+    """Act: the mark on the attachment that the session was made for; the document keeps its state and version.
+
+    Raises `SigningFinished` or `StateChanged` when somebody was first.
+    """
+    before = require_finishable(tx.store, actor, session, at=at)
+    if session.attachment is None or not tx.store.sign_session(session.id, signature, "finished"):
+        raise SigningFinished
+    event = seal_attachment(
+        tx, actor, session.document, session.document_version, session.attachment, signed, at=at
+    )  # fmt: skip
+    return before, event
 
 
 def hold_prepared(
@@ -226,6 +267,8 @@ def digest_to_sign(session: SigningSession) -> bytes:
 
 
 def _act(session: SigningSession) -> str:
+    if session.purpose == SignaturePurpose.ATTACHMENT:
+        return MARK
     return SEAL if session.purpose == SignaturePurpose.SEAL else SIGN
 
 

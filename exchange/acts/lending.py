@@ -12,6 +12,7 @@ from datetime import datetime
 from exchange.acts.elsewhere import SEAL, SIGN
 from exchange.acts.issue import current, moving
 from exchange.errors import DeskFileTaken, DeskLinkInvalid, SigningExpired, StateChanged
+from exchange.rules.acceptance import require_attachments_sealed
 from exchange.rules.ids import new_id
 from exchange.rules.model import Actor, Document, Loan, Revision
 from exchange.storage.store import Store, Transaction
@@ -34,8 +35,13 @@ class Lent:
 def lend(
     tx: Transaction, actor: Actor, act: str, document: str, version: int, *, at: datetime, expires_at: datetime
 ) -> Lent:
-    """Act: lend the current revision for `sign` or `seal`; the document stays as it is. Raises what the act raises."""
+    """Act: lend the current revision for `sign` or `seal`; the document stays as it is. Raises what the act raises.
+
+    A document whose attachments lack their marks is not lent for the seal: nobody signs in vain (`AttachmentUnsigned`).
+    """
     before = moving(tx.store, act, actor, document, version)
+    if act == SEAL:
+        require_attachments_sealed(tx.store.attachments(before.id))
     source, upload = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     loan = Loan(
         id=new_id("lnd", at),

@@ -319,7 +319,7 @@ class SigningSession:
     """DER; `chain` its issuers."""
     chain: tuple[bytes, ...]
     base: str
-    """SHA-256 of the revision that it extends."""
+    """SHA-256 of the revision or attachment that it extends."""
     prepared: str
     """SHA-256 of the stored PDF with the hole."""
     digest: bytes
@@ -332,6 +332,8 @@ class SigningSession:
     created_at: datetime
     expires_at: datetime | None = None
     """Until when a prepared one may be finished."""
+    attachment: str | None = None
+    """The attachment whose file `base` is; None: a revision of the document itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,7 @@ signing_sessions = Table(
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
+    Column("attachment", String(64)),
 )
 
 loans = Table(

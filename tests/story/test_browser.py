@@ -392,3 +392,33 @@ def test_the_token_signs_a_hash_and_the_signature_stands_in_its_prepared_field(e
     with district.person("lanhdao.huyen") as api:
         report = api.report(re.sub(r".*/", "", address))
     assert report["verdict"] == "valid"
+
+
+def test_the_token_marks_the_attachments_and_then_seals_and_a_mark_that_is_there_is_not_asked_for_again(
+    enter, district, parts, fake
+) -> None:  # type: ignore[no-untyped-def]
+    with district.person("chuyenvien.huyen") as officer:
+        draft = officer.draft(
+            officer.upload(SAMPLE.read_bytes(), "quyet-dinh.pdf")["id"], signer=officer.leaders()[0]["id"],
+            type="decision",
+        )  # fmt: skip
+        for name in ("phu-luc-1.pdf", "phu-luc-2.pdf"):
+            draft = officer.attach(draft, officer.upload(SAMPLE.read_bytes(), name)["id"], not_classified=True)
+        submitted = officer.submit(draft)
+    with district.person("lanhdao.huyen") as leader:
+        signed = leader.sign(submitted, district.logins["lanhdao.huyen"].pin)
+    with district.person("vanthu.huyen") as api:
+        numbered = api.number(signed, "qd")
+    clerk = enter("vanthu.huyen", desk=True)
+    clerk.goto(f"/documents/{numbered['id']}")
+    fake.token = token(district, parts, "vanthu.huyen", "seal")
+    fake.next(op="SignMsg")
+    fake.next("wrong_pin", op="SignMsg")
+    press(clerk, TOKEN)
+    expect(clerk.locator("[data-status]")).to_contain_text("Sai mã PIN", timeout=30_000)
+    with district.person("vanthu.huyen") as api:
+        assert [one["sealed"] for one in api.document(numbered["id"])["attachments"]] == [True, False]
+    press(clerk, TOKEN)
+    expect(clerk.locator("#state")).to_have_attribute("data-state", "sealed", timeout=30_000)
+    with district.person("vanthu.huyen") as api:
+        assert [one["sealed"] for one in api.document(numbered["id"])["attachments"]] == [True, True]

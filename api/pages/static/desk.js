@@ -7,7 +7,7 @@ const POLLS_AFTER = { ok: 4, said: 1, closed: 4, silent: 1 };
 
 document.querySelectorAll("[data-desk]").forEach((desk) => {
   const { document: id, version, act, csrf, program } = desk.dataset;
-  const words = JSON.parse(desk.dataset.words);
+  const words = JSON.parse(desk.dataset.words), marks = JSON.parse(desk.dataset.marks), of = marks.length;
   const status = desk.querySelector("[data-status]"), buttons = desk.querySelectorAll("button[data-way]");
   desk.querySelector("[data-buttons]").hidden = false;
 
@@ -78,12 +78,21 @@ document.querySelectorAll("[data-desk]").forEach((desk) => {
   };
 
   // The server prepares the file, the token signs its hash, the server finishes it. No other hash is ever asked for.
-  const byHash = async (certificate, sign) => {
-    const prepared = await ask("POST", `${act}/prepare`, { certificate });
-    say("pin");
+  const signed = async (what, waits, certificate, sign) => {
+    const prepared = await ask("POST", `${what}/prepare`, { certificate });
+    say(...waits);
     const signature = await sign(prepared);
     say("finishing");
-    await ask("POST", `${act}/finish`, { signing: prepared.signing, signature });
+    await ask("POST", `${what}/finish`, { signing: prepared.signing, signature });
+  };
+  // Attached PDFs get the organisation's mark first; those that have it are not asked for again when a later one fails.
+  const byHash = async (certificate, sign) => {
+    while (marks.length) {
+      const gaps = { n: of - marks.length + 1, of };
+      await signed(`attachments/${marks[0]}/seal`, ["pin_attachment", "info", gaps], certificate, sign);
+      marks.shift();
+    }
+    await signed(act, ["pin"], certificate, sign);
   };
   const byToken = async () => {
     say("calling");
