@@ -173,12 +173,19 @@ def lend(parts: Parts, caller: Caller, act_name: str, document: str, version: in
     return {
         **_loan_json(lent.loan),
         "program": parts.settings.desk_program,
-        "operation": "SignIssued" if act_name == elsewhere.SEAL else "SignApproved",
+        "operation": _operation(lent.document, act_name),
         "source": f"{address}/vgca/source?t={lent.source}",
         "upload": f"{address}/vgca/upload?t={lent.upload}",
         "document_number": number.written if number else "",
         "issued_date": f"{number.date.isoformat()}T00:00:00+07:00" if number else "",
     }
+
+
+def _operation(document: Document, act_name: str) -> str:
+    """The program's name for what is to be done."""
+    if act_name != elsewhere.SEAL:
+        return "SignApproved"
+    return "SignIssued" if document.copy_kind is None else "SignCopy"
 
 
 def loan(parts: Parts, caller: Caller, document: str, id_: str, language: str) -> schemas.Json:

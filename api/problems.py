@@ -109,6 +109,7 @@ STATUS: dict[type[Exception], int] = {
     exchange.SigningExpired: 409,
     exchange.ChangedAfterSigning: 422,
     exchange.SignaturesUnexpected: 422,
+    exchange.SignatureMisplaced: 422,
     exchange.DeskLinkInvalid: 404,
     exchange.DeskFileTaken: 409,
     exchange.SigningFinished: 409,

@@ -272,6 +272,12 @@ class SignaturesUnexpected(ExchangeError):
     en = "The file has {count} new signatures; this needs 1 to {most}."
 
 
+class SignatureMisplaced(ExchangeError):
+    code = "signature-misplaced"
+    vi = "Chữ ký của cơ quan trên bản sao phải ở góc trên bên phải trang đầu."
+    en = "The organisation's signature on a copy stands top right of page one."
+
+
 class DeskLinkInvalid(ExchangeError):
     code = "desk-link-invalid"
     vi = "Liên kết ký không đúng, đã hết hạn hoặc đã dùng xong. Hãy mở lại trang văn bản rồi ký lại."

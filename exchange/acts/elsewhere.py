@@ -19,6 +19,7 @@ from exchange.errors import (
     ExchangeError,
     NotFound,
     SealWrongOffice,
+    SignatureMisplaced,
     SignerNotAuthorised,
     SigningExpired,
     SigningFinished,
@@ -46,8 +47,8 @@ from keys.fitness import der_signature, require_for_signing, require_trusted
 from keys.model import Certificate
 from keys.trust import chain_of
 from signing.errors import SignatureWrong, SigningError
-from signing.model import Change, PreparedSignature, Report, SignaturePurpose, SignIntent
-from signing.returned import changes_since
+from signing.model import ORGANISATION_ALONE, Change, PreparedSignature, Report, SignaturePurpose, SignIntent
+from signing.returned import changes_since, stands_top_right
 from signing.sign import check_prepared, prepare_signature
 
 SIGN, SEAL, MARK = "sign", "seal", "seal_attachment"
@@ -311,6 +312,8 @@ def judge_returned(
             earlier=earlier.signatures if earlier else (),
             own={one.fingerprint for one in own},
         )
+        if field in ORGANISATION_ALONE and not tools.run(stands_top_right, pdf, found.field):
+            raise SignatureMisplaced
         certificate = next(one.der for one in own if one.fingerprint == found.certificate_sha256)
         require_signer(tools, certificate, (), own, act, at=at)
     except RevocationUnavailable:

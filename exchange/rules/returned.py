@@ -13,11 +13,11 @@ from exchange.errors import (
 from exchange.rules.acceptance import require_valid
 from signing.changes import change_sentence
 from signing.errors import RevisionNotExtension
-from signing.model import INITIAL_FIELD, LEADER_FIELD, SEAL_FIELD, Change, Report, SignatureReport
+from signing.model import INITIAL_FIELD, LEADER_FIELD, ORGANISATION_ALONE, SEAL_FIELD, Change, Report, SignatureReport
 from signing.returned import not_of_signing
 
 MOST_SIGNATURES = {"sign": 1, "seal": 3}
-"""How many a program may add: number, date and seal may be three (vgca-sign-service.md §4)."""
+"""How many a program may add: number, date and seal may be three (vgca-sign-service.md §4), on a copy one."""
 _PREPARED = (LEADER_FIELD, SEAL_FIELD, INITIAL_FIELD)
 
 
@@ -41,8 +41,9 @@ def require_returned(
     new = _new(report, earlier)
     if not new:
         raise SealMissing if act == "seal" else SignatureMissing
-    if len(new) > MOST_SIGNATURES[act]:
-        raise SignaturesUnexpected(count=len(new), most=MOST_SIGNATURES[act])
+    most = 1 if field in ORGANISATION_ALONE else MOST_SIGNATURES[act]
+    if len(new) > most:
+        raise SignaturesUnexpected(count=len(new), most=most)
     if any(one.certificate_sha256 not in own for one in new):
         raise SealWrongOffice if act == "seal" else SignerNotAuthorised
     wrong = not_of_signing(changes, signed=[one.field for one in new], first=not earlier)

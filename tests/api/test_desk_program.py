@@ -421,3 +421,36 @@ def test_lending_needs_the_role_and_the_state_and_is_seen_by_its_person_only(des
     lent = desk.lend(document)
     with pytest.raises(Refused, match="not-found"):
         service.person(CLERK).loan(document["id"], lent["loan"])
+
+
+# -- copies --
+
+
+def numbered_copy(service: ApiService) -> Json:
+    clerk = service.person(CLERK)
+    upload = clerk.upload(letter(), "ban-quet.pdf")["id"]
+    return clerk.number(clerk.copy("SY", upload=upload, subject="Thử"), "sy")
+
+
+def test_a_copy_is_lent_to_be_signed_as_one_and_comes_back_sealed_once(desk, seal_token, make_token):
+    clerk, document = desk.service.person(CLERK), numbered_copy(desk.service)
+    lent, stale = desk.lend(document, "seal"), desk.lend(document, "seal")
+    assert (lent["operation"], lent["document_number"]) == ("SignCopy", document["number"]["written"])
+    lent_pdf, at = desk.fetch(lent).content, desk.service.parts.now()
+    before = standing(desk.service, document)
+    for code, pdf in (
+        ("signature-misplaced", writing.sign(lent_pdf, seal_token, "SignIssued", at)),
+        ("signatures-unexpected", writing.sign(lent_pdf, seal_token, "SignIssued", at, Style(signatures=3))),
+        ("seal-wrong-office", writing.sign(lent_pdf, make_token("vanthu.cumgar", seal=True), "SignCopy", at)),
+        ("changed-after-signing", writing.sign(lent_pdf, seal_token, "SignCopy", at, Style(annotates=True))),
+    ):
+        assert desk.upload(lent, pdf)["Status"] is False
+        assert clerk.loan(document["id"], lent["loan"])["refusal"]["code"] == code
+        assert standing(desk.service, document) == before
+    signed = desk.signed(lent, seal_token)
+    assert desk.upload(lent, signed)["Status"] is True
+    assert desk.upload(lent, signed)["Status"] is True, "the same bytes again change nothing"
+    assert clerk.document(document["id"])["state"] == "sealed"
+    assert clerk.report(document["id"])["verdict"] == "valid"
+    assert desk.upload(stale, writing.sign(lent_pdf, seal_token, "SignCopy", at))["Status"] is False
+    assert clerk.loan(document["id"], stale["loan"])["refusal"]["code"] in ("wrong-state", "state-changed")
