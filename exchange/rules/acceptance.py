@@ -20,6 +20,7 @@ from exchange.rules.model import Actor, Attachment, Draft, Role, Secrecy
 from keys.model import Purpose
 from signing.model import (
     ATTACHMENT_FIELD,
+    INITIAL_FIELD,
     LEADER_FIELD,
     SEAL_FIELD,
     OfficeMatch,
@@ -141,7 +142,9 @@ def _in_field(report: Report, field: str) -> SignatureReport | None:
 
 
 def _by(report: Report, certificate: str) -> SignatureReport | None:
-    signatures = [s for s in report.signatures if s.kind == "signature"]
+    """The newest signature by that certificate in a field that is none of ours: ours each wait for somebody."""
+    ours = (LEADER_FIELD, INITIAL_FIELD, SEAL_FIELD)
+    signatures = [s for s in report.signatures if s.kind == "signature" and not s.field.startswith(ours)]
     return next((s for s in reversed(signatures) if s.certificate_sha256 == certificate), None)
 
 

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.story.conftest import Service
 
@@ -11,6 +12,7 @@ SAMPLE = Path(__file__).parents[2] / "api" / "samples" / "quyet-dinh.pdf"
 COUNT, BEFORE_THE_KILL = 5, 2
 
 
+@pytest.mark.long
 def test_a_batch_that_was_killed_lost_nothing_and_goes_on_under_its_key(service: Service) -> None:
     leader, pin = service.person("lanhdao.huyen"), service.logins["lanhdao.huyen"].pin or ""
     with service.person("chuyenvien.huyen") as officer:

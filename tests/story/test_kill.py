@@ -175,6 +175,7 @@ def kept(service: Service) -> Iterator[Ledgered]:
     database.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # ten restarts, on a machine that does other things too
 def test_a_kill_at_ten_random_moments_leaves_every_document_before_or_after_its_step(
     service: Service, kept: Ledgered
