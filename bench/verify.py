@@ -256,5 +256,5 @@ def _not_measured() -> str:
     return (
         "Not measured here: poppler inside a process (V1, there is no binding for it); verification while a file is"
         " uploaded (V3): the product judges in a limited process of its own, to which the state of a running hash"
-        " cannot be handed, so it hashes anew after the upload: one pass more, +100 % where at most 20 % are asked."
+        " cannot be handed, so the verdict (column ours) comes on top of the upload's own hash, where 20 % are asked."
     )
