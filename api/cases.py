@@ -503,6 +503,8 @@ def evidence_pack(parts: Parts, caller: Caller, document: str) -> bytes:
 
     With the time authority away the pack says so: its time is pending.
     """
+    with parts.read() as reading:
+        prove.require_party(reading.exchange, document, caller.actor)  # who has nothing to see here sets nothing off
     while sequence_once(parts):
         pass
     stamp_newest(parts)

@@ -41,6 +41,12 @@ class EvidenceStore(HasConnection, Protocol):
     def recipient_entries(self, consignment: str) -> Sequence[bytes]: ...
 
 
+def require_party(store: EvidenceStore, document_id: str, actor: Actor) -> None:
+    """Nothing, for an actor whose office is a party to the document; `NotFound` for any other, as for none."""
+    if not _visible(LedgerStore.of(store).events_of(document_id), actor.office):
+        raise NotFound
+
+
 def make_pack(tools: ForProof, store: EvidenceStore, document_id: str, actor: Actor, *, at: datetime) -> bytes:
     """The evidence pack of a document as zip bytes, as far as the actor's office is a party to it.
 

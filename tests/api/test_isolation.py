@@ -433,3 +433,14 @@ def test_an_auditor_who_was_put_in_charge_still_moves_nothing(api_service, commu
         for act in ("start", "complete"):
             answer = ask(auditor, "POST", f"/deliveries/{assigned['id']}/{act}", None, version=assigned["version"])
             assert answer == (403, "not-allowed")
+
+
+def test_who_is_no_party_sets_nothing_off_by_asking_for_evidence(api_service):
+    """Events that wait for their place in the ledger would get it, were the asker a party."""
+    document = api_service.draft()
+    stranger, browser = api_service.person(OTHER_CLERK), api_service.browser(OTHER_CLERK)
+    with api_service.nothing_left():
+        with pytest.raises(Refused) as refused:
+            stranger.evidence_pack(document["id"])
+        assert refused.value.code == "not-found"
+        assert browser.http.get(f"/documents/{document['id']}/evidence").status_code == 404
