@@ -394,7 +394,8 @@ def _sha256(data: bytes) -> str:
 def _reset(connection: ServerConnection) -> None:
     """Break the line as a program that dies does."""
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.socket.close()
+    # not closed here: a thread still reads from it, and would read from whatever got its descriptor next
+    connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _make_certificate(file: Path) -> None:

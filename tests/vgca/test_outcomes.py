@@ -61,7 +61,7 @@ def fake(tokens: dict[str, Token]) -> Iterator[FakeVgca]:
 
 def socket_of(fake: FakeVgca, operation: str) -> Any:
     trusted = ssl.create_default_context(cafile=str(fake.certificate_file))
-    return connect(f"{fake.address}/{operation}", ssl=trusted, proxy=None)
+    return connect(f"{fake.address}/{operation}", ssl=trusted, proxy=None, open_timeout=60)
 
 
 def press(fake: FakeVgca, lent: Json, *, patience: float = 20, **more: Any) -> Json | None:
