@@ -62,6 +62,10 @@ class NumberedSeries:
     last_date: date | None
 
 
+SESSION_GOES_ON = ("prepared", "signed")
+"""States of a signing session that still need its prepared file."""
+
+
 class Store:
     """The drawers of the exchange, opened on one connection."""
 
@@ -171,7 +175,8 @@ class Store:
         """Whether a row still needs these bytes, beside the upload `but`."""
         uploads = select(t.uploads.c.id).where(t.uploads.c.sha256 == sha256, t.uploads.c.id != but)
         revisions = select(t.revisions.c.document).where(t.revisions.c.sha256 == sha256)
-        prepared = select(t.signing_sessions.c.id).where(t.signing_sessions.c.prepared == sha256)
+        session = t.signing_sessions.c
+        prepared = select(session.id).where(session.prepared == sha256, session.state.in_(SESSION_GOES_ON))
         attached = t.attachments.c
         attachments = select(attached.id).where((attached.sha256 == sha256) | (attached.sealed_sha256 == sha256))
         archived = select(t.archive_files.c.file).where(t.archive_files.c.sha256 == sha256)
@@ -329,10 +334,18 @@ class Store:
         return self.connection.execute(signed).rowcount == 1
 
     def drop_prepared(self, before: datetime) -> list[str]:
-        """Forget prepared sessions that ended before that moment, and name their files (SHA-256)."""
+        """Forget prepared sessions that ended before that moment, and name their files (SHA-256).
+
+        Finished ones are kept, so that the same signature again gets the same answer; only their files are named.
+        """
         here = t.signing_sessions.c
-        over = (here.state == "prepared") & (here.expires_at < before)
-        return list(self.connection.scalars(t.signing_sessions.delete().where(over).returning(here.prepared)))
+        over = func.coalesce(here.expires_at, here.created_at) < before
+        dropped = t.signing_sessions.delete().where(over, here.state == "prepared").returning(here.prepared)
+        files = list(self.connection.scalars(dropped))
+        done = over & here.state.not_in(SESSION_GOES_ON) & (here.prepared != "")
+        files += self.connection.scalars(select(here.prepared).where(done))
+        self.connection.execute(update(t.signing_sessions).where(done).values(prepared=""))
+        return files
 
     def end_session(self, session: str, state: str) -> bool:
         """Finish or give up a kept signature; False when that was done before."""

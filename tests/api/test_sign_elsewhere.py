@@ -273,6 +273,23 @@ def test_a_preparation_ends_with_its_time_and_is_forgotten_later(api_service, le
         assert reading.exchange.session(prepared["signing"]) is None
 
 
+def test_what_was_prepared_and_finished_is_forgotten_too_and_the_same_finish_still_gets_its_answer(
+    api_service, leader_token, monkeypatch
+):
+    document = api_service.document("waiting_signature")
+    prepared, signature = prepared_and_signed(api_service, document, leader_token)
+    leader = api_service.person(LEADER)
+    answer = leader.finish(document, "sign", prepared["signing"], signature)
+    with api_service.parts.read() as reading:
+        file = reading.exchange.session(prepared["signing"]).prepared
+    assert api_service.parts.blobs.has(file)
+    later(api_service, monkeypatch, timedelta(hours=2))
+    elsewhere.sweep(api_service.parts)
+    assert not api_service.parts.blobs.has(file)
+    monkeypatch.undo()
+    assert leader.finish(document, "sign", prepared["signing"], signature) == answer
+
+
 def test_a_document_that_moved_on_is_not_signed_by_an_old_preparation(api_service, leader_token):
     document = api_service.document("waiting_signature")
     prepared, signature = prepared_and_signed(api_service, document, leader_token)
