@@ -4,6 +4,7 @@ Each function takes the running parts, who calls, which request it is (`Asked`) 
 `Answer` that is stored under the request's key and given again for a repeat. The acts stand in `exchange.acts`.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ from exchange.rules.acceptance import require_name, require_unclassified
 from exchange.rules.attachments import require_uploadable
 from exchange.rules.calendar import local_day
 from exchange.rules.copies import require_fitting, seal_field
+from exchange.rules.feed import audience
 from exchange.rules.ids import new_id
 from exchange.rules.model import (
     Delivery,
@@ -510,6 +512,23 @@ def evidence_pack(parts: Parts, caller: Caller, document: str) -> bytes:
     stamp_newest(parts)
     with parts.read() as reading:
         return prove.make_pack(parts.tools(), reading.exchange, document, caller.actor, at=parts.now())
+
+
+def visible_event(parts: Parts, caller: Caller, event: str) -> Event:
+    """An event that the caller's office may see, placed in the ledger now if it was not yet; else `NotFound`."""
+    with parts.read() as reading:
+        found = reading.exchange.event(event)
+    if found is None:
+        raise NotFound
+    if caller.actor.office not in audience(json.loads(found.body), inward=found.inward, office=found.office):
+        raise NotFound
+    if found.index is not None:
+        return found
+    while sequence_once(parts):
+        pass
+    with parts.read() as reading:
+        placed = reading.exchange.event(event)
+    return placed or found
 
 
 def picture(parts: Parts, sha256: str, page: int, width: int) -> bytes:

@@ -268,6 +268,24 @@ class Congvan:
         """The evidence pack (zip) of an issued document."""
         return self.request("GET", f"/documents/{_part(document)}/evidence-pack").content
 
+    # -- feed and proofs -----------------------------------------------------------------------------------------------
+
+    def feed(self, after: str | None = None, *, limit: int = 100, wait: int = 0, types: Sequence[str] = ()) -> Json:
+        """What happened after a cursor, from the beginning without one: `items`, `cursor` to keep, `more`."""
+        asked: dict[str, str | int] = {"limit": limit, "wait": wait}
+        asked |= {"after": after} if after else {}
+        asked |= {"types": ",".join(types)} if types else {}
+        patience = {"timeout": wait + 30.0} if wait else {}
+        return _json(self.request("GET", "/events", params=asked, **patience))
+
+    def event(self, event: str) -> bytes:
+        """The exact bytes of an event."""
+        return self.request("GET", f"/events/{_part(event)}").content
+
+    def proof(self, event: str) -> Json:
+        """Where an event stands in the ledger, with audit path, checkpoint and outside time."""
+        return self._get(f"/events/{_part(event)}/proof")
+
     # -- deliveries ----------------------------------------------------------------------------------------------------
 
     def deliveries(self, consignment: str) -> list[Json]:

@@ -122,6 +122,7 @@ STATUS: dict[type[Exception], int] = {
     exchange.SignerUnknown: 422,
     exchange.PersonUnknown: 422,
     exchange.CursorInvalid: 400,
+    exchange.FeedDiverged: 409,
 }
 
 RETRYABLE = frozenset(

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from exchange.proof.ledger import leaf_hash
 from exchange.rules.explain import Why
 from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
 from exchange.rules.model import (
@@ -27,7 +28,9 @@ from exchange.rules.model import (
     Consignment,
     CopyKind,
     Delivery,
+    DeliveryState,
     Document,
+    DocumentState,
     Event,
     FileRef,
     Number,
@@ -39,6 +42,7 @@ from exchange.rules.model import (
     Secrecy,
     Urgency,
 )
+from exchange.storage.feed_store import FeedItem
 from signing.model import NamedPlace, Place, Places, Report
 from signing.report import explained, sentences
 
@@ -458,6 +462,26 @@ def event_json(event: Event) -> Json:
     return {
         "id": event.id, "type": event.type, "at": instant(event.at), "leaf": event.leaf.hex(), "index": event.index,
     }  # fmt: skip
+
+
+def feed_item_json(item: FeedItem) -> Json:
+    """An event as the feed tells it (exchange page §11.3): what it is about, what it made of it, its place."""
+    body = json.loads(item.body)
+    to = body.get("to")
+    return {
+        "seq": item.seq, "event": item.event, "type": body["type"], "at": body["at"], "subject": body["subject"],
+        "state": to, "phase": _phase_after(body["type"], to), "code": body.get("code"), "version": body.get("version"),
+        "reason": body.get("reason"), "data": body.get("data"), "leaf": leaf_hash(item.body).hex(), "index": item.index,
+    }  # fmt: skip
+
+
+def _phase_after(type_: str, state: str | None) -> str | None:
+    """The phase of the state that an event led to; None for a fact that led to none, or to one of another machine."""
+    if type_.startswith("delivery.") and state in set(DeliveryState):
+        return phase_of_delivery(DeliveryState(state))
+    if type_.startswith("document.") and state in set(DocumentState):
+        return phase_of_document(DocumentState(state))
+    return None
 
 
 def office_json(office: Office) -> Json:

@@ -326,6 +326,12 @@ class RestoredBehind(ExchangeError):
     en = "The service was restored from an old copy: the ledger holds {size} events, {known} are known. Writing stops."
 
 
+class FeedDiverged(ExchangeError):
+    code = "feed-diverged"
+    vi = "Con trỏ không khớp lịch sử ở mục {seq}: quá khứ đã bị thay đổi hoặc máy chủ vừa khôi phục. Hãy báo quản trị."
+    en = "The cursor does not fit the history at item {seq}: it was changed, or the service restored. Tell its keeper."
+
+
 class NumberMoved(NumberTaken):
     """Somebody took the number for which the file was filled: fill it again for `next_n` and repeat the act."""
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.v1 import about, batches, deliveries, directory, documents, evidence, signatures, uploads
+from api.v1 import about, batches, deliveries, directory, documents, evidence, feed, ledger, signatures, uploads
 
 router = APIRouter(prefix="/api/v1")
-for part in (about, directory, uploads, documents, batches, deliveries, signatures, evidence):
+for part in (about, directory, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger):
     router.include_router(part.router)

@@ -1,6 +1,6 @@
-"""Checking for everybody: any PDF, files of one's own office by digest, and the ledger's newest signed root."""
+"""Checking for everybody: any PDF, and files of one's own office by digest."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -11,7 +11,6 @@ from api.pages.render import language_of
 from api.problems import ROOM_ERRORS, problem_of
 from api.schemas import Json
 from api.wiring import Parts
-from exchange.errors import NotFound
 
 router = APIRouter(tags=["evidence"])
 
@@ -55,16 +54,6 @@ async def verify(request: Request, parts: Running) -> Json:
         if len(uploads) == 1:
             return await _checked(request, parts, uploads[0])
         return {"items": [await _item(request, parts, one) for one in uploads]}
-
-
-@router.get("/ledger/checkpoint")
-def checkpoint(parts: Running) -> Response:
-    """The newest signed root of the ledger, as a C2SP signed note."""
-    with parts.read() as reading:
-        latest = reading.ledger.latest()
-    if latest is None:
-        raise NotFound
-    return Response(latest.note, media_type="text/plain; charset=utf-8")
 
 
 async def _by_digest(request: Request, parts: Parts) -> Json:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from exchange.acts.feed import extend
 from exchange.errors import RestoredBehind
 from exchange.proof.evidence import LogKey, vouch
 from exchange.proof.ledger import (
@@ -24,6 +25,7 @@ from exchange.proof.ledger import (
     verifier_key,
 )
 from exchange.rules.model import Checkpoint
+from exchange.storage.feed_store import FeedStore
 from exchange.storage.ledger_store import HasConnection, LedgerStore
 from keys.model import Signer, TimestampAuthority
 
@@ -49,6 +51,8 @@ def sequence(
 ) -> Checkpoint | None:
     """Place up to `batch` pending events at the end of the ledger and sign its new root; None when nothing waits.
 
+    Each also gets its number in the feed of every office that may see it.
+
     `origin` is the ledger's name, the first line of each checkpoint. Call it again while it returns a checkpoint.
     Raises `StateChanged` when another sequencer placed the same events first: roll back, they have their place.
     """
@@ -57,7 +61,8 @@ def sequence(
     if not waiting:
         return None
     first = ledger.size()
-    ledger.place(first, [id_ for id_, _ in waiting], append(first, [leaf for _, leaf in waiting], ledger.node))
+    ledger.place(first, [one.id for one in waiting], append(first, [one.leaf for one in waiting], ledger.node))
+    extend(FeedStore.of(tx.store), waiting)
     ledger.keep_log_key(LogKey(verifier_key(origin, log_key).text), at)
     checkpoint = _signed(ledger, first + len(waiting), log_key, origin, at)
     ledger.add_checkpoint(checkpoint)

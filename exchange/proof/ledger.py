@@ -198,6 +198,51 @@ def _all_hashes(*values: bytes) -> bool:
     return all(len(value) == HASH_SIZE for value in values)
 
 
+# -- tiles: the tree as files that never change ------------------------------------------------------------------------
+
+TILE_WIDTH = 256
+_DEEPEST_TILE = 63
+
+
+class Tile(NamedTuple):
+    """Hashes `width` wide (256 for a full tile) of level `8·level` of the tree, from `256·place` on."""
+
+    level: int
+    place: int
+    width: int
+
+
+def read_tile_path(path: str) -> Tile | None:
+    """The tile that `<L>/<N>[.p/<W>]` names (C2SP tlog-tiles); None when the path is not written as it must be.
+
+    `<N>` is in groups of three digits, all but the last with an `x` before them: `x001/x234/067`.
+    """
+    level, _, rest = path.partition("/")
+    place, dot, width = rest.partition(".p/")
+    groups = place.split("/")
+    if not _plain(level) or int(level) > _DEEPEST_TILE or (dot and not _plain(width)) or len(groups) > 6:
+        return None
+    digits = [group.removeprefix("x") for group in groups]
+    if any(len(d) != 3 or not d.isdecimal() or not d.isascii() for d in digits):
+        return None
+    tile = Tile(int(level), int("".join(digits)), int(width) if dot else TILE_WIDTH)
+    good = 0 < tile.width < TILE_WIDTH if dot else True
+    return tile if good and tile_path(tile) == path else None
+
+
+def tile_path(tile: Tile) -> str:
+    """`<L>/<N>[.p/<W>]`, as C2SP tlog-tiles writes it."""
+    digits = f"{tile.place:03d}"
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    written = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+    return f"{tile.level}/{written}" + (f".p/{tile.width}" if tile.width < TILE_WIDTH else "")
+
+
+def _plain(number: str) -> bool:
+    return number.isdecimal() and number.isascii() and len(number) < 4 and str(int(number)) == number
+
+
 # -- small trees in memory: the list of recipients ---------------------------------------------------------------------
 
 

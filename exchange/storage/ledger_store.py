@@ -32,6 +32,17 @@ class HasConnection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """A committed event without a place."""
+
+    id: str
+    leaf: bytes
+    body: bytes
+    inward: bool
+    office: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedEvent:
     """An event with its place in the ledger; `index` is None until the sequencer gave one."""
 
@@ -62,15 +73,13 @@ class LedgerStore:
         last = self._connection.scalar(select(func.max(_made.leaves.c.index)))
         return 0 if last is None else int(last) + 1
 
-    def pending(self, limit: int) -> list[tuple[str, bytes]]:
-        """Ids and leaf hashes of committed events without a place, in the order in which they were written."""
+    def pending(self, limit: int) -> list[PendingEvent]:
+        """Committed events without a place, in the order in which they were written."""
+        wanted = (_events.c.id, _events.c.leaf, _events.c.body, _events.c.inward, _events.c.office)
         rows = self._connection.execute(
-            select(_events.c.id, _events.c.leaf)
-            .join(_pending, _pending.c.event == _events.c.id)
-            .order_by(_pending.c.n)
-            .limit(limit)
+            select(*wanted).join(_pending, _pending.c.event == _events.c.id).order_by(_pending.c.n).limit(limit)
         )
-        return [(row.id, bytes(row.leaf)) for row in rows]
+        return [PendingEvent(row.id, bytes(row.leaf), bytes(row.body), bool(row.inward), row.office) for row in rows]
 
     def place(self, first: int, events: Sequence[str], nodes: Iterable[Node]) -> None:
         """Give `events` the indexes from `first` on, add the tree's new nodes, take the events off the pending list.
@@ -93,6 +102,14 @@ class LedgerStore:
         if value is None:
             raise KeyError((level, index))
         return bytes(value)
+
+    def nodes(self, level: int, first: int, count: int) -> list[bytes]:
+        """The hashes of up to `count` complete subtrees of a level from `first` on, without a gap."""
+        nodes = _made.nodes.c
+        here = (nodes.level == level) & (nodes.index >= first) & (nodes.index < first + count)
+        return [
+            bytes(value) for value in self._connection.scalars(select(nodes.hash).where(here).order_by(nodes.index))
+        ]
 
     # -- checkpoints --
 

@@ -21,6 +21,7 @@ ADD_ONLY = (
     "exchange_checkpoints",
     "exchange_stamps",
     "exchange_log_keys",
+    "exchange_feed",
 )
 """Tables whose rows nobody changes or deletes; the guards below refuse it."""
 
@@ -34,6 +35,8 @@ class LedgerTables:
     checkpoints: Table
     stamps: Table
     log_keys: Table
+    feed: Table
+    feed_heads: Table
 
 
 def define(metadata: MetaData) -> LedgerTables:
@@ -75,6 +78,21 @@ def define(metadata: MetaData) -> LedgerTables:
             Column("chain", LargeBinary),
             Column("signature", LargeBinary),
             Column("at", String(32), nullable=False),
+        ),
+        feed=Table(
+            "exchange_feed",
+            metadata,
+            Column("office", String(64), primary_key=True),
+            Column("seq", BigInteger, primary_key=True, autoincrement=False),
+            Column("event", String(64), nullable=False),
+            Column("chain", LargeBinary(32), nullable=False),
+        ),
+        feed_heads=Table(
+            "exchange_feed_heads",
+            metadata,
+            Column("office", String(64), primary_key=True),
+            Column("seq", BigInteger, nullable=False),
+            Column("chain", LargeBinary(32), nullable=False),
         ),
     )
     for name in ADD_ONLY:

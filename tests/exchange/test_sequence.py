@@ -36,12 +36,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from exchange.acts.prove import make_pack
+from exchange.acts.prove_event import tile_bytes
 from exchange.acts.sequence import check_not_behind, keep_stamp, publish_log_key, sequence, stamp, to_stamp
 from exchange.errors import EvidencePending, NotFound, RestoredBehind, StateChanged
 from exchange.proof.archive import read_archive
 from exchange.proof.claims import Outcome
 from exchange.proof.evidence import check_pack
 from exchange.proof.ledger import (
+    Tile,
     check_consistency,
     check_inclusion,
     consistency_proof,
@@ -325,6 +327,35 @@ def test_events_go_on_while_the_time_authority_is_away(hub: Hub, tools: Tools, p
         wanting = to_stamp(Rows(connection))
     assert wanting == later
     assert stamp(tools, wanting)
+
+
+def test_tiles_hold_the_tree_as_rfc_6962_has_it_and_full_ones_never_change(hub: Hub):
+    with hub.engine.begin() as connection:
+        for _ in range(600):
+            hub.record(connection, "document.drafted", inward=True)
+    hub.sequence(500)
+    with hub.engine.connect() as connection:
+        first = tile_bytes(LedgerStore(connection), Tile(0, 0, 256))
+    hub.sequence()
+    with hub.engine.connect() as connection:
+        ledger = LedgerStore(connection)
+        leaves = [bytes(leaf) for leaf in connection.scalars(select(events.c.leaf).order_by(events.c.id))]
+        assert tile_bytes(ledger, Tile(0, 0, 256)) == first
+        read = first + tile_bytes(ledger, Tile(0, 1, 256)) + tile_bytes(ledger, Tile(0, 2, 88))
+        assert sorted(read[at : at + 32] for at in range(0, len(read), 32)) == sorted(leaves)
+        above = tile_bytes(ledger, Tile(1, 0, 2))
+        assert above == root(read[: 256 * 32]) + root(read[256 * 32 : 512 * 32])
+        for missing in (Tile(0, 2, 89), Tile(0, 2, 256), Tile(1, 0, 3), Tile(2, 0, 1)):
+            with pytest.raises(NotFound):
+                tile_bytes(ledger, missing)
+
+
+def root(hashes: bytes) -> bytes:
+    """The root over leaf hashes in a row, a power of two of them, pair by pair."""
+    if len(hashes) == 32:
+        return hashes
+    half = len(hashes) // 2
+    return hashlib.sha256(b"\x01" + root(hashes[:half]) + root(hashes[half:])).digest()
 
 
 def test_a_ledger_restored_from_an_old_copy_is_noticed(hub: Hub):

@@ -14,6 +14,7 @@ MAY_KNOW_SQLALCHEMY = {
     "exchange/storage/store.py": "store",
     "exchange/storage/ledger_store.py": "store of the ledger",
     "exchange/storage/archive_store.py": "store of the archive",
+    "exchange/storage/feed_store.py": "store of the feeds",
     "api/tables.py": "drawers",
     "api/store.py": "store",
     "api/wiring.py": "opens engines and transactions",
@@ -29,6 +30,7 @@ STORES = {
     "exchange/storage/store.py",
     "exchange/storage/ledger_store.py",
     "exchange/storage/archive_store.py",
+    "exchange/storage/feed_store.py",
     "api/store.py",
 }
 TABLES = ("keys.tables", "exchange.storage.tables", "exchange.storage.ledger_tables", "api.tables")

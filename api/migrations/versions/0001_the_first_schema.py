@@ -12,6 +12,7 @@ GUARDED = (
     "exchange_checkpoints",
     "exchange_stamps",
     "exchange_log_keys",
+    "exchange_feed",
 )
 
 revision = "0001"
@@ -300,6 +301,21 @@ def upgrade() -> None:
         sa.Column("index", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("level", "index"),
+    )
+    op.create_table(
+        "exchange_feed",
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("office", "seq"),
+    )
+    op.create_table(
+        "exchange_feed_heads",
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("office"),
     )
     op.create_table(
         "exchange_log_keys",
