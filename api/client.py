@@ -208,6 +208,10 @@ class Congvan:
         """Lend it to a program at the desk for `sign` or `seal`: one-time addresses to fetch it and bring it back."""
         return self._move("POST", "documents", document, "/loans", {"act": act}, None)
 
+    def lend_attachment(self, document: Json, attachment: Json) -> Json:
+        """The same for an attachment and the organisation's mark on it."""
+        return self._move("POST", "documents", document, f"/attachments/{_part(attachment['id'])}/loans", {}, None)
+
     def loan(self, document: str, loan: str) -> Json:
         """What has become of a loan."""
         return self._get(f"/documents/{_part(document)}/loans/{_part(loan)}")

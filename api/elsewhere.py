@@ -160,15 +160,20 @@ def put_revision(parts: Parts, caller: Caller, asked: Asked, document: str, vers
 # -- a program at the desk, which has no login --
 
 
-def lend(parts: Parts, caller: Caller, act_name: str, document: str, version: int) -> schemas.Json:
-    """Lend the current revision to a program at the caller's desk; each call makes two new addresses.
+def lend(
+    parts: Parts, caller: Caller, act_name: str, document: str, version: int, attachment: str | None = None
+) -> schemas.Json:
+    """Lend the current revision, or an attachment, to a program at the caller's desk; each call makes two new
+    addresses.
 
     The answer is kept nowhere, because its addresses are keys.
     """
     at = parts.now()
     until = at + timedelta(minutes=parts.settings.desk_minutes)
     with parts.write() as writing:
-        lent = lending.lend(writing.tx, caller.actor, act_name, document, version, at=at, expires_at=until)
+        lent = lending.lend(
+            writing.tx, caller.actor, act_name, document, version, at=at, expires_at=until, attachment=attachment
+        )
     number, address = lent.document.number, parts.settings.address
     return {
         **_loan_json(lent.loan),
@@ -183,8 +188,10 @@ def lend(parts: Parts, caller: Caller, act_name: str, document: str, version: in
 
 def _operation(document: Document, act_name: str) -> str:
     """The program's name for what is to be done."""
-    if act_name != elsewhere.SEAL:
+    if act_name not in elsewhere.BY_OFFICE:
         return "SignApproved"
+    if act_name == elsewhere.MARK:
+        return "SignAppendix"
     return "SignIssued" if document.copy_kind is None else "SignCopy"
 
 
@@ -206,12 +213,13 @@ def loan(parts: Parts, caller: Caller, document: str, id_: str, language: str) -
 def fetch_lent(parts: Parts, word: str) -> tuple[bytes, FileRef]:
     """The lent file, by the word in its address. Raises `DeskLinkInvalid`."""
     with parts.write() as writing:
-        revision = lending.fetched(writing.tx, word, at=parts.now())
-    return parts.blobs.get(revision.file.sha256), revision.file
+        file = lending.fetched(writing.tx, word, at=parts.now())
+    return parts.blobs.get(file.sha256), file
 
 
-def take_back(parts: Parts, word: str, data: bytes) -> tuple[Loan, Document, FileRef]:
+def take_back(parts: Parts, word: str, data: bytes) -> tuple[Loan, Document, str]:
     """Take what a program brought back: checked, and the move it was lent for. The same bytes again change nothing.
+    The answer ends with the name of the file.
 
     Whatever is refused leaves the document as it was; the loan says why, so that the page can.
     """
@@ -228,7 +236,7 @@ def take_back(parts: Parts, word: str, data: bytes) -> tuple[Loan, Document, Fil
     with parts.read() as reading:
         document = reading.exchange.document(here.document)
         assert document is not None  # noqa: S101 - documents are never deleted
-        return here, document, issue.current(reading.exchange, document).file
+        return here, document, lending.name_of(reading.exchange, here)
 
 
 def _take_back(parts: Parts, here: Loan, sha256: str, data: bytes) -> None:
@@ -238,12 +246,13 @@ def _take_back(parts: Parts, here: Loan, sha256: str, data: bytes) -> None:
         before = lending.require_open(reading.exchange, actor, here, sha256, at=at)
     if before is None:
         return
-    signed = _judged(parts, actor, act_name, before, data)
+    signed = _judged(parts, actor, act_name, before, data, here.attachment)
     try:
         with parts.write() as writing:
             lending.give_back(writing.tx, here, sha256)
             elsewhere.accept_returned(
-                writing.tx, actor, act_name, before.id, before.version, signed, at=parts.now()
+                writing.tx, actor, act_name, before.id, before.version, signed, at=parts.now(),
+                attachment=here.attachment,
             )  # fmt: skip
     except ExchangeError:
         with parts.read() as reading:
@@ -261,15 +270,16 @@ def _still(reading: Reading, actor: Actor) -> Actor:
     return Actor(actor.id, actor.office, frozenset(roles))
 
 
-def _judged(parts: Parts, actor: Actor, act_name: str, before: Document, data: bytes) -> SignedFile:
+def _judged(
+    parts: Parts, actor: Actor, act_name: str, before: Document, data: bytes, attachment: str | None = None
+) -> SignedFile:
     """What came back, if it may be the next revision. Its report is kept in any case."""
     if len(data) > parts.settings.upload_limit_mb * 1024 * 1024:
         raise TooLarge(limit_mb=parts.settings.upload_limit_mb)
     with parts.read() as reading:
         store = reading.exchange
-        lent = issue.current(store, before)
-        signed = [r for r in store.revisions(before.id) if r.report_sha256 and r.chain == before.chain]
-        stored = store.report(signed[-1].report_sha256 or "") if signed else None
+        lent = elsewhere.lent_file(store, before.id, attachment)
+        stored = issue.newest_report(store, before) if attachment is None else None  # an attachment has no signature
         own = own_certificates(reading, actor, act_name)
         purpose, field = elsewhere.hand(before, act_name)
     judged = elsewhere.judge_returned(
@@ -289,8 +299,8 @@ def _judged(parts: Parts, actor: Actor, act_name: str, before: Document, data: b
 def _loan_json(here: Loan) -> schemas.Json:
     state = "done" if here.returned else "refused" if here.refusal else "open"
     return {
-        "loan": here.id, "document": here.document, "act": lending.act_of(here), "state": state,
-        "expires_at": schemas.instant(here.expires_at),
+        "loan": here.id, "document": here.document, "attachment": here.attachment, "act": lending.act_of(here),
+        "state": state, "expires_at": schemas.instant(here.expires_at),
     }  # fmt: skip
 
 

@@ -274,8 +274,8 @@ class SignaturesUnexpected(ExchangeError):
 
 class SignatureMisplaced(ExchangeError):
     code = "signature-misplaced"
-    vi = "Chữ ký của cơ quan trên bản sao phải ở góc trên bên phải trang đầu."
-    en = "The organisation's signature on a copy stands top right of page one."
+    vi = "Chữ ký của cơ quan trên bản sao, phụ lục phải ở góc trên bên phải trang đầu."
+    en = "The organisation's signature on a copy or an attachment stands top right of page one."
 
 
 class DeskLinkInvalid(ExchangeError):

@@ -46,13 +46,13 @@ async def upload(request: Request, parts: Running, t: str = "") -> Response:
     _note_credentials(request)
     try:
         data = await _file_in(request)
-        here, document, file = await run_in_threadpool(elsewhere.take_back, parts, t[:LONGEST_WORD], data)
+        here, document, name = await run_in_threadpool(elsewhere.take_back, parts, t[:LONGEST_WORD], data)
     except ROOM_ERRORS as refusal:
         return refused(refusal)
-    number = document.number if here.purpose == "seal" else None
+    number = document.number if here.purpose in ("seal", "attachment") else None
     return _answer(
         True,
-        file_name=file.name,
+        file_name=name,
         file_server=here.id,
         number=number.written if number else "",
         date=number.date.isoformat() if number else "",

@@ -321,7 +321,7 @@ def _desk_key(
     """What the script needs that signs with a key at the caller's computer; None where there is nothing to sign.
 
     A signature after others goes into its prepared field: one that a program places anew is an addition to theirs.
-    `marks` are the attached PDFs that the organisation signs before the seal, each by its hash.
+    `marks` are the attached PDFs that the organisation signs before the seal.
     """
     act = next((name for name in ("sign", "seal") if name in acts), None)
     if act is None:
@@ -329,7 +329,7 @@ def _desk_key(
     table = "desk_key."
     words = {key.removeprefix(table): word for key, word in catalogue(language).items() if key.startswith(table)}
     marks = [one.id for one in attached if one.needs_seal and one.sealed is None] if act == "seal" else []
-    places = not marks if act == "seal" else not signed_before
+    places = act == "seal" or not signed_before
     return {
         "act": act, "program": parts.settings.desk_program, "places": places, "words": words, "marks": marks,
     }  # fmt: skip

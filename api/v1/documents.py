@@ -233,6 +233,19 @@ def lend(
     return elsewhere.lend(parts, caller, body.act, document, version)
 
 
+@router.post("/{document}/attachments/{attachment}/loans", status_code=201)
+def lend_attachment(
+    parts: Running,
+    caller: Me,
+    key: Key,  # noqa: ARG001 - as for the document itself
+    version: Version,
+    document: str,
+    attachment: str,
+) -> Json:
+    """Lend an attachment to a program at my desk, for the organisation's mark."""
+    return elsewhere.lend(parts, caller, "seal_attachment", document, version, attachment)
+
+
 @router.get("/{document}/loans/{loan}")
 def loan(request: Request, parts: Running, caller: Me, document: str, loan: str) -> Json:
     """What has become of it."""

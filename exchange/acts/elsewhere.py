@@ -34,8 +34,8 @@ from exchange.rules.model import (
     DocumentState,
     Event,
     FileRef,
+    Loan,
     Part,
-    Revision,
     SigningSession,
     StoredReport,
 )
@@ -55,6 +55,11 @@ SIGN, SEAL, MARK = "sign", "seal", "seal_attachment"
 """The acts that a key elsewhere may do; initials are given by signing when it is one's turn."""
 BY_OFFICE = frozenset({SEAL, MARK})
 """Those that need a key of the organisation."""
+PURPOSES = {
+    SIGN: SignaturePurpose.LEADER,
+    SEAL: SignaturePurpose.SEAL,
+    MARK: SignaturePurpose.ATTACHMENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ def hand(document: Document, act: str) -> tuple[SignaturePurpose, str | None]:
     """What kind of signature is made now, and in which field where one of several people signs. Raises `WrongState`."""
     if act == SEAL:
         return SignaturePurpose.SEAL, seal_field(document)
+    if act == MARK:
+        return SignaturePurpose.ATTACHMENT, None
     named = whose_turn(document)
     return SignaturePurpose.INITIAL if named.part is Part.INITIAL else SignaturePurpose.LEADER, named.field
 
@@ -180,7 +187,7 @@ def prepared_session(
     session = store.session(id_)
     if session is None or session.expires_at is None:
         raise NotFound
-    theirs = (session.actor.id, session.actor.office, session.document, _act(session), session.attachment)
+    theirs = (session.actor.id, session.actor.office, session.document, act_for(session.purpose), session.attachment)
     if theirs != (actor.id, actor.office, document, act, attachment):
         raise NotFound
     return session
@@ -196,21 +203,30 @@ def require_finishable(store: Store, actor: Actor, session: SigningSession, *, a
         raise SigningFinished
     if session.expires_at is None or at > session.expires_at:
         raise SigningExpired
-    document = moving(store, _act(session), actor, session.document, session.document_version)
+    act = act_for(session.purpose)
+    document = moving(store, act, actor, session.document, session.document_version)
     if base_of(store, session).sha256 != session.base:
         raise StateChanged(state=document.state)
-    if _act(session) == SEAL:
+    if act == SEAL:
         require_attachments_sealed(store.attachments(document.id))
     return document
 
 
-def base_of(store: Store, session: SigningSession) -> FileRef:
-    """The file that a session's signature goes into, as it stands now. Raises `StateChanged` when it has its mark."""
-    if session.attachment is not None:
-        return to_mark(store, session.document, session.attachment).file
-    document = store.document(session.document)
-    assert document is not None  # noqa: S101 - documents are never deleted
-    return current(store, document).file
+def base_of(store: Store, made: SigningSession | Loan) -> FileRef:
+    """The file that a session's or loan's signature goes into, as it stands now. Raises what `lent_file` raises."""
+    return lent_file(store, made.document, made.attachment)
+
+
+def lent_file(store: Store, document: str, attachment: str | None) -> FileRef:
+    """The current file of a document or of one of its attachments.
+
+    Raises for an attachment `NotFound`, `TypeNotAllowed`, and `StateChanged` when it has its mark.
+    """
+    if attachment is not None:
+        return to_mark(store, document, attachment).file
+    here = store.document(document)
+    assert here is not None  # noqa: S101 - documents are never deleted
+    return current(store, here).file
 
 
 def made_elsewhere(tools: Tools, base: FileRef, session: SigningSession, signature: bytes) -> MadeSignature:
@@ -231,7 +247,7 @@ def finish_prepared(
     """Act: the move that the session was made for. Raises `SigningFinished` when somebody was first."""
     if not tx.store.sign_session(session.id, signature, "finished"):
         raise SigningFinished
-    move = seal if _act(session) == SEAL else sign
+    move = seal if act_for(session.purpose) == SEAL else sign
     return move(tx, actor, session.document, session.document_version, signed, at=at)
 
 
@@ -267,10 +283,9 @@ def digest_to_sign(session: SigningSession) -> bytes:
     return hashlib.sha256(session.attributes).digest()
 
 
-def _act(session: SigningSession) -> str:
-    if session.purpose == SignaturePurpose.ATTACHMENT:
-        return MARK
-    return SEAL if session.purpose == SignaturePurpose.SEAL else SIGN
+def act_for(purpose: str) -> str:
+    """The act that a kept preparation or a loan with that purpose was made for."""
+    return next((act for act, its in PURPOSES.items() if its == purpose), SIGN)
 
 
 # -- a file that was signed elsewhere --
@@ -287,7 +302,7 @@ class JudgedReturn:
 
 def judge_returned(
     tools: Tools,
-    lent: Revision,
+    lent: FileRef,
     pdf: bytes,
     *,
     act: str,
@@ -297,7 +312,7 @@ def judge_returned(
     office_code: str,
     at: datetime,
 ) -> JudgedReturn:
-    """Work: may `pdf` be the revision after `lent`? What may is kept.
+    """Work: may `pdf` be what comes after the file `lent`? What may is kept.
 
     `earlier` is the report on the newest signed revision up to `lent`, `own` the certificates of person or office.
     Raises what makes it no PDF to judge, and `RevocationUnavailable` when nobody can say whether the signer is good.
@@ -320,14 +335,14 @@ def judge_returned(
         raise
     except (ExchangeError, SigningError, KeysError) as refusal:
         return JudgedReturn(stored, None, refusal)
-    file = FileRef(tools.blobs.put(pdf), len(pdf), MEDIA_TYPE, lent.file.name)
+    file = FileRef(tools.blobs.put(pdf), len(pdf), MEDIA_TYPE, lent.name)
     return JudgedReturn(stored, SignedFile(file, certificate, report, stored), None)
 
 
-def _changes(tools: Tools, lent: Revision, pdf: bytes) -> tuple[Change, ...] | None:
-    if hashlib.sha256(pdf[: lent.file.size]).hexdigest() != lent.file.sha256:
+def _changes(tools: Tools, lent: FileRef, pdf: bytes) -> tuple[Change, ...] | None:
+    if hashlib.sha256(pdf[: lent.size]).hexdigest() != lent.sha256:
         return None
-    changes: tuple[Change, ...] = tools.run(changes_since, pdf, lent.file.size)
+    changes: tuple[Change, ...] = tools.run(changes_since, pdf, lent.size)
     return changes
 
 
@@ -337,8 +352,19 @@ def act_now(document: Document) -> str:
 
 
 def accept_returned(
-    tx: Transaction, actor: Actor, act: str, document: str, version: int, signed: SignedFile, *, at: datetime
+    tx: Transaction,
+    actor: Actor,
+    act: str,
+    document: str,
+    version: int,
+    signed: SignedFile,
+    *,
+    at: datetime,
+    attachment: str | None = None,
 ) -> tuple[Document, Event]:
-    """Act: the move that the file was signed for."""
+    """Act: the move that the file was signed for, or the mark on an attachment, which leaves the document as it is."""
+    if attachment is not None:
+        before = moving(tx.store, act, actor, document, version)
+        return before, seal_attachment(tx, actor, document, version, attachment, signed, at=at)
     move = seal if act == SEAL else sign
     return move(tx, actor, document, version, signed, at=at)

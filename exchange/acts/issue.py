@@ -45,6 +45,7 @@ from exchange.rules.model import (
     Role,
     Series,
     SigningSession,
+    StoredReport,
 )
 from exchange.rules.numbering import require_date, require_open, written
 from exchange.rules.signing_order import with_signer
@@ -481,6 +482,12 @@ def current(store: Store, document: Document) -> Revision:
     revision = store.revision(document.id, document.revision)
     assert revision is not None  # noqa: S101 - written in the transaction that named it
     return revision
+
+
+def newest_report(store: Store, document: Document) -> StoredReport | None:
+    """The report on the newest signed revision of a document, as it stands now; None before the first signature."""
+    signed = [r for r in store.revisions(document.id) if r.report_sha256 and r.chain == document.chain]
+    return store.report(signed[-1].report_sha256 or "") if signed else None
 
 
 def places_json(places: Places) -> dict[str, object]:

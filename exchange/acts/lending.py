@@ -1,7 +1,7 @@
-"""A revision lent to a program at the signer's desk, which fetches it by one address and brings it back by another.
+"""A file lent to a program at the signer's desk, which fetches it by one address and brings it back by another.
 
-The words in those addresses are the only keys that such a program has: each is good for one document, revision, person,
-act and time, one to read and one to write. Only their digests are kept.
+The words in those addresses are the only keys that such a program has: each is good for one document, file (a revision
+or an attachment), person, act and time, one to read and one to write. Only their digests are kept.
 """
 
 import hashlib
@@ -9,14 +9,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.acts.elsewhere import SEAL, SIGN
-from exchange.acts.issue import current, moving
-from exchange.errors import DeskFileTaken, DeskLinkInvalid, SigningExpired, StateChanged
+from exchange.acts.attach import found
+from exchange.acts.elsewhere import PURPOSES, SEAL, act_for, base_of, lent_file
+from exchange.acts.issue import moving
+from exchange.errors import DeskFileTaken, DeskLinkInvalid, ExchangeError, SigningExpired, StateChanged
 from exchange.rules.acceptance import require_attachments_sealed
 from exchange.rules.ids import new_id
-from exchange.rules.model import Actor, Document, Loan, Revision
+from exchange.rules.model import Actor, Document, FileRef, Loan
 from exchange.storage.store import Store, Transaction
-from signing.model import SignaturePurpose
 
 MOST_FETCHES = 3
 """A program asks again after a line that broke; an address that leaks is soon worth nothing."""
@@ -33,11 +33,20 @@ class Lent:
 
 
 def lend(
-    tx: Transaction, actor: Actor, act: str, document: str, version: int, *, at: datetime, expires_at: datetime
+    tx: Transaction,
+    actor: Actor,
+    act: str,
+    document: str,
+    version: int,
+    *,
+    at: datetime,
+    expires_at: datetime,
+    attachment: str | None = None,
 ) -> Lent:
-    """Act: lend the current revision for `sign` or `seal`; the document stays as it is. Raises what the act raises.
+    """Act: lend the current revision for `sign` or `seal`, or an attachment for its mark; the document stays as it is.
 
-    A document whose attachments lack their marks is not lent for the seal: nobody signs in vain (`AttachmentUnsigned`).
+    Raises what the act raises. A document whose attachments lack their marks is not lent for the seal: nobody signs in
+    vain (`AttachmentUnsigned`).
     """
     before = moving(tx.store, act, actor, document, version)
     if act == SEAL:
@@ -47,8 +56,8 @@ def lend(
         id=new_id("lnd", at),
         document=before.id,
         document_version=before.version,
-        base=current(tx.store, before).file.sha256,
-        purpose=SignaturePurpose.SEAL if act == SEAL else SignaturePurpose.LEADER,
+        base=lent_file(tx.store, before.id, attachment).sha256,
+        purpose=PURPOSES[act],
         actor=actor,
         source_sha256=_digest(source),
         upload_sha256=_digest(upload),
@@ -57,17 +66,18 @@ def lend(
         refusal=None,
         created_at=at,
         expires_at=expires_at,
+        attachment=attachment,
     )
     tx.store.add_loan(loan)
     return Lent(loan, before, source, upload)
 
 
 def act_of(loan: Loan) -> str:
-    """What the loan is for: `sign` or `seal`."""
-    return SEAL if loan.purpose == SignaturePurpose.SEAL else SIGN
+    """What the loan is for: `sign`, `seal` or `seal_attachment`."""
+    return act_for(loan.purpose)
 
 
-def fetched(tx: Transaction, word: str, *, at: datetime) -> Revision:
+def fetched(tx: Transaction, word: str, *, at: datetime) -> FileRef:
     """Act: the program fetches what was lent; counted. Raises `DeskLinkInvalid` for everything that is not good now."""
     loan = tx.store.loan_by_source(_digest(word))
     if loan is None or at > loan.expires_at or loan.returned is not None:
@@ -77,7 +87,10 @@ def fetched(tx: Transaction, word: str, *, at: datetime) -> Revision:
         raise DeskLinkInvalid
     if not tx.store.count_fetch(loan.id, MOST_FETCHES):
         raise DeskLinkInvalid
-    return current(tx.store, document)
+    try:
+        return base_of(tx.store, loan)
+    except ExchangeError as error:
+        raise DeskLinkInvalid from error  # the attachment got its mark meanwhile
 
 
 def loan_of(store: Store, word: str) -> Loan:
@@ -86,6 +99,13 @@ def loan_of(store: Store, word: str) -> Loan:
     if loan is None:
         raise DeskLinkInvalid
     return loan
+
+
+def name_of(store: Store, loan: Loan) -> str:
+    """What the lent file is called."""
+    if loan.attachment is not None:
+        return found(store, loan.document, loan.attachment).file.name
+    return base_of(store, loan).name
 
 
 def require_open(store: Store, actor: Actor, loan: Loan, sha256: str, *, at: datetime) -> Document | None:
@@ -100,7 +120,7 @@ def require_open(store: Store, actor: Actor, loan: Loan, sha256: str, *, at: dat
     if at > loan.expires_at:
         raise SigningExpired
     document = moving(store, act_of(loan), actor, loan.document, loan.document_version)
-    if current(store, document).file.sha256 != loan.base:
+    if base_of(store, loan).sha256 != loan.base:
         raise StateChanged(state=document.state)
     return document
 

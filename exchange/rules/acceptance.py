@@ -111,9 +111,10 @@ def require_sealed(report: Report, certificate: str | None = None, *, known: Col
 def require_attachment_sealed(report: Report, attachment: Attachment, certificate: str) -> SignatureReport:
     """The organisation's valid mark on a separate attachment, made with its `certificate` (fingerprint).
 
-    Raises what is wrong with it. A certificate of the office's own key may name no office code.
+    A program at the desk makes a field of its own: then it is the newest signature by that certificate. Raises what is
+    wrong with it. A certificate of the office's own key may name no office code.
     """
-    found = _in_field(report, ATTACHMENT_FIELD)
+    found = _in_field(report, ATTACHMENT_FIELD) or _by(report, certificate)
     if found is None:
         raise AttachmentUnsigned(name=attachment.file.name)
     require_valid(report)

@@ -338,7 +338,7 @@ class SigningSession:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A revision lent to a program at the signer's desk: fetched by one address, brought back signed by another.
+    """A file lent to a program at the signer's desk: fetched by one address, brought back signed by another.
 
     Only digests of the words in those addresses are kept.
     """
@@ -347,7 +347,7 @@ class Loan:
     document: str
     document_version: int
     base: str
-    """SHA-256 of the revision that was lent."""
+    """SHA-256 of the file that was lent: a revision, or an attachment."""
     purpose: str
     actor: Actor
     """For whom, with the roles held then."""
@@ -361,6 +361,8 @@ class Loan:
     """Why the newest thing that came back was refused: an error's code."""
     created_at: datetime
     expires_at: datetime
+    attachment: str | None = None
+    """The attachment whose file was lent, when it is for the organisation's mark on that one."""
 
 
 @dataclass(frozen=True, slots=True)

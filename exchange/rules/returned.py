@@ -16,7 +16,7 @@ from signing.errors import RevisionNotExtension
 from signing.model import INITIAL_FIELD, LEADER_FIELD, ORGANISATION_ALONE, SEAL_FIELD, Change, Report, SignatureReport
 from signing.returned import not_of_signing
 
-MOST_SIGNATURES = {"sign": 1, "seal": 3}
+MOST_SIGNATURES = {"sign": 1, "seal": 3, "seal_attachment": 1}
 """How many a program may add: number, date and seal may be three (vgca-sign-service.md §4), on a copy one."""
 _PREPARED = (LEADER_FIELD, SEAL_FIELD, INITIAL_FIELD)
 
@@ -39,13 +39,14 @@ def require_returned(
     if changes is None:
         raise RevisionNotExtension
     new = _new(report, earlier)
+    by_person = act == "sign"
     if not new:
-        raise SealMissing if act == "seal" else SignatureMissing
+        raise SignatureMissing if by_person else SealMissing
     most = 1 if field in ORGANISATION_ALONE else MOST_SIGNATURES[act]
     if len(new) > most:
         raise SignaturesUnexpected(count=len(new), most=most)
     if any(one.certificate_sha256 not in own for one in new):
-        raise SealWrongOffice if act == "seal" else SignerNotAuthorised
+        raise SignerNotAuthorised if by_person else SealWrongOffice
     wrong = not_of_signing(changes, signed=[one.field for one in new], first=not earlier)
     if wrong is not None:
         raise ChangedAfterSigning(what=f"{change_sentence(wrong, 'vi')} / {change_sentence(wrong, 'en')}")

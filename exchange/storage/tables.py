@@ -226,6 +226,7 @@ loans = Table(
     Column("refusal", String(64)),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("attachment", String(64)),
 )
 
 reports = Table(

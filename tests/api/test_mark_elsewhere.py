@@ -8,6 +8,7 @@ import pytest
 
 from api.client import Json
 from tests.api.test_attachments import attach, files, with_attachments
+from tests.api.test_desk_program import Desk
 from tests.api.test_sign_elsewhere import later
 from tests.fixtures.service import (
     CLERK,
@@ -20,11 +21,18 @@ from tests.fixtures.service import (
     refusal,
 )
 from tests.fixtures.tokens import MakeToken, Token, hash_of
+from tests.vgca import writing
+from tests.vgca.writing import Style
 
 
 @pytest.fixture(scope="module")
 def seal_token(make_token: MakeToken) -> Token:
     return make_token(CLERK, seal=True)
+
+
+@pytest.fixture
+def desk(api_service: ApiService) -> Desk:
+    return Desk(api_service)
 
 
 def numbered(service: ApiService, document: Json) -> Json:
@@ -117,10 +125,101 @@ def test_the_page_names_the_attachments_that_are_marked_before_the_seal(api_serv
     page = browser.get(f"/documents/{waiting['id']}").text
     assert f'data-marks="[&#34;{waiting["attachments"][0]["id"]}&#34;]"' in page
     assert "Có 1 phụ lục PDF" in page
-    assert 'data-way="program"' not in page, "a program can only take the document, whose seal comes last"
+    assert re.search(r'data-way="program"', page), "the program marks them, too"
     other = browser.get(f"/documents/{api_service.standing('numbered')['id']}").text
     assert 'data-marks="[]"' in other
-    assert re.search(r'data-way="program"', other)
+
+
+# -- by the program: SignAppendix --
+
+
+def test_the_program_marks_the_attachments_and_seals_and_the_document_is_issued(desk, api_service, seal_token):
+    document = numbered(api_service, with_attachments(api_service))
+    clerk = api_service.person(CLERK)
+    assert refusal(lambda: clerk.lend_attachment(document, document["attachments"][1])).code == "type-not-allowed"
+    for one in (document["attachments"][0], document["attachments"][2]):
+        lent = clerk.lend_attachment(document, one)
+        assert (lent["operation"], lent["document_number"]) == ("SignAppendix", document["number"]["written"])
+        assert desk.fetch(lent).content.startswith(b"%PDF-")
+        told = desk.upload(lent, desk.signed(lent, seal_token))
+        assert (told["Status"], told["FileName"]) == (True, one["name"])
+        assert told["DocumentNumber"] == document["number"]["written"]
+        assert clerk.loan(document["id"], lent["loan"])["state"] == "done"
+    now = clerk.document(document["id"])
+    assert (now["state"], now["version"]) == (document["state"], document["version"])
+    assert [one["sealed"] for one in now["attachments"]] == [True, False, True]
+    sealed = desk.lend(document, "seal")
+    assert desk.upload(sealed, desk.signed(sealed, seal_token))["Status"] is True
+    document = clerk.document(document["id"])
+    for pdf in (files(api_service, document)[0], files(api_service, document)[2]):
+        report = clerk.verify(pdf)
+        assert (report["verdict"], [one["field"] for one in report["signatures"]]) == ("valid", ["Signature1"])
+    types = [one["type"] for one in clerk.events(document["id"])]
+    assert types.count("document.attachment_sealed") == 2
+    clerk.issue(document, [{"office": "H99.05.01"}])
+
+
+def test_what_is_no_mark_is_refused_and_the_attachment_stays_as_it_was(
+    desk, api_service, waiting, seal_token, make_token
+):
+    clerk, before, at = api_service.person(CLERK), standing(api_service, waiting), api_service.parts.now()
+    lent = clerk.lend_attachment(waiting, waiting["attachments"][0])
+    pdf = desk.fetch(lent).content
+    others = {
+        "signature-misplaced": writing.sign(pdf, seal_token, "SignIssued", at),
+        "signatures-unexpected": writing.sign(pdf, seal_token, "SignIssued", at, Style(signatures=3)),
+        "seal-wrong-office": writing.sign(pdf, make_token("vanthu.cumgar", seal=True), "SignAppendix", at),
+        "seal-missing": pdf,
+        "changed-after-signing": writing.sign(pdf, seal_token, "SignAppendix", at, Style(annotates=True)),
+        "revision-not-extension": writing.sign(clerk.file(waiting["id"]), seal_token, "SignAppendix", at),
+        "not-a-pdf": b"<html></html>",
+    }
+    for code, wrong in others.items():
+        assert desk.upload(lent, wrong)["Status"] is False, code
+        assert clerk.loan(waiting["id"], lent["loan"])["refusal"]["code"] == code
+    a_persons = writing.sign(pdf, make_token(CLERK), "SignAppendix", at)
+    assert desk.upload(lent, a_persons)["Status"] is False
+    assert clerk.loan(waiting["id"], lent["loan"])["refusal"]["code"] == "seal-wrong-office"
+    assert standing(api_service, waiting) == before
+
+
+def test_a_loan_of_an_attachment_is_for_that_one_and_ends_with_its_mark_or_its_time(
+    desk, api_service, seal_token, monkeypatch
+):
+    document = numbered(api_service, attach(api_service, api_service.draft(), letter("PHỤ LỤC"), "phu-luc.pdf"))
+    clerk, one = api_service.person(CLERK), document["attachments"][0]
+    lent, stale = clerk.lend_attachment(document, one), clerk.lend_attachment(document, one)
+    signed, other = desk.signed(lent, seal_token), desk.signed(stale, seal_token)
+    assert other != signed
+    first = desk.upload(lent, signed)
+    assert first["Status"] is True
+    assert desk.upload(lent, signed) == first, "the same bytes again: the same answer"
+    assert desk.upload(lent, other)["Status"] is False
+    assert desk.upload(stale, other)["Status"] is False
+    assert clerk.loan(document["id"], stale["loan"])["refusal"]["code"] == "state-changed"
+    assert desk.fetch(stale).status_code == 404
+    assert refusal(lambda: clerk.lend_attachment(document, one)).code == "state-changed"
+
+    document = numbered(api_service, attach(api_service, api_service.draft(), letter("PHỤ LỤC"), "phu-luc.pdf"))
+    lent = clerk.lend_attachment(document, document["attachments"][0])
+    signed, before = desk.signed(lent, seal_token), standing(api_service, document)
+    later(api_service, monkeypatch, timedelta(minutes=21))
+    assert desk.upload(lent, signed)["Status"] is False
+    assert clerk.loan(document["id"], lent["loan"])["refusal"]["code"] == "signing-expired"
+    assert standing(api_service, document) == before
+
+
+def test_an_attachment_is_lent_to_the_clerk_who_may_seal(api_service, waiting):
+    draft = with_attachments(api_service)
+    for login, document, one, code in (
+        (LEADER, waiting, waiting["attachments"][0], "not-allowed"),
+        (COMMUNE_CLERK, waiting, waiting["attachments"][0], "not-found"),
+        (CLERK, {**waiting, "version": waiting["version"] - 1}, waiting["attachments"][0], "state-changed"),
+        (CLERK, draft, draft["attachments"][0], "wrong-state"),
+        (CLERK, waiting, draft["attachments"][1], "not-found"),
+    ):
+        person = api_service.person(login)
+        assert refusal(lambda p=person, d=document, a=one: p.lend_attachment(d, a)).code == code, (login, code)
 
 
 # -- twice, late, stale --

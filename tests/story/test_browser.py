@@ -394,7 +394,7 @@ def test_the_token_signs_a_hash_and_the_signature_stands_in_its_prepared_field(e
     assert report["verdict"] == "valid"
 
 
-def test_the_token_marks_the_attachments_and_then_seals_and_a_mark_that_is_there_is_not_asked_for_again(
+def test_program_and_token_mark_the_attachments_and_then_seal_and_a_mark_that_is_there_is_not_asked_for_again(
     enter, district, parts, fake
 ) -> None:  # type: ignore[no-untyped-def]
     with district.person("chuyenvien.huyen") as officer:
@@ -412,9 +412,9 @@ def test_the_token_marks_the_attachments_and_then_seals_and_a_mark_that_is_there
     clerk = enter("vanthu.huyen", desk=True)
     clerk.goto(f"/documents/{numbered['id']}")
     fake.token = token(district, parts, "vanthu.huyen", "seal")
-    fake.next(op="SignMsg")
-    fake.next("wrong_pin", op="SignMsg")
-    press(clerk, TOKEN)
+    fake.next(op="SignAppendix")
+    fake.next("wrong_pin", op="SignAppendix")
+    press(clerk, PROGRAM)
     expect(clerk.locator("[data-status]")).to_contain_text("Sai mã PIN", timeout=30_000)
     with district.person("vanthu.huyen") as api:
         assert [one["sealed"] for one in api.document(numbered["id"])["attachments"]] == [True, False]

@@ -511,6 +511,7 @@ def upgrade() -> None:
         sa.Column("refusal", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attachment", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("source_sha256"),
         sa.UniqueConstraint("upload_sha256"),

@@ -53,10 +53,18 @@ document.querySelectorAll("[data-desk]").forEach((desk) => {
   };
   const until = (told) => Math.max(300000, new Date(told.expires_at) - Date.now());
 
+  // Attached PDFs get the organisation's mark first; those that have it are not asked for again when a later one fails.
+  const marksFirst = async (word, mark) => {
+    while (marks.length) {
+      await mark(`attachments/${marks[0]}`, [word, "info", { n: of - marks.length + 1, of }]);
+      marks.shift();
+    }
+  };
+
   // The program fetches the file, its user places and makes the signature, and it uploads the file to the server.
-  const byProgram = async () => {
-    const lent = await ask("POST", "loans", { act });
-    say("in_program");
+  const inProgram = async (path, body, waits) => {
+    const lent = await ask("POST", path, body);
+    say(...waits);
     const request = JSON.stringify({
       FileUploadHandler: lent.upload, SessionId: "", JWTToken: "", FileName: lent.source,
       DocNumber: lent.document_number, IssuedDate: lent.issued_date, MetaData: [],
@@ -76,6 +84,10 @@ document.querySelectorAll("[data-desk]").forEach((desk) => {
       if (left-- <= 0) throw ended.key === "ok" ? new Told("nothing_came") : ended;
     }
   };
+  const byProgram = async () => {
+    await marksFirst("in_program_attachment", (which, waits) => inProgram(`${which}/loans`, null, waits));
+    await inProgram("loans", { act }, ["in_program"]);
+  };
 
   // The server prepares the file, the token signs its hash, the server finishes it. No other hash is ever asked for.
   const signed = async (what, waits, certificate, sign) => {
@@ -85,13 +97,8 @@ document.querySelectorAll("[data-desk]").forEach((desk) => {
     say("finishing");
     await ask("POST", `${what}/finish`, { signing: prepared.signing, signature });
   };
-  // Attached PDFs get the organisation's mark first; those that have it are not asked for again when a later one fails.
   const byHash = async (certificate, sign) => {
-    while (marks.length) {
-      const gaps = { n: of - marks.length + 1, of };
-      await signed(`attachments/${marks[0]}/seal`, ["pin_attachment", "info", gaps], certificate, sign);
-      marks.shift();
-    }
+    await marksFirst("pin_attachment", (which, waits) => signed(`${which}/seal`, waits, certificate, sign));
     await signed(act, ["pin"], certificate, sign);
   };
   const byToken = async () => {
