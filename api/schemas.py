@@ -43,7 +43,7 @@ from exchange.rules.model import (
     Urgency,
 )
 from exchange.storage.feed_store import FeedItem
-from signing.model import NamedPlace, Place, Places, Report
+from signing.model import Level, NamedPlace, Place, Places, Report
 from signing.report import explained, sentences
 
 Json = dict[str, Any]
@@ -81,6 +81,11 @@ class Body(BaseModel):
             elif isinstance(value, str) and not is_text(value):
                 raise ValueError("no text")
         return told
+
+
+class SignatureLevels(Body):
+    leader: Level | None = None
+    seal: Level | None = None
 
 
 class NewUpload(Body):

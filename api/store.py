@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from api import tables as t
 from api.errors import IdempotencyInProgress
 from api.idempotency import Answer, Asked
 from exchange.rules.model import Role
+from signing.model import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,29 @@ class AccountStore:
 
     def require_second_factor(self, office: str, required: bool) -> None:
         """An office decides whether its people need a second factor."""
-        self._connection.execute(delete(t.office_rules).where(t.office_rules.c.office == office))
-        self._connection.execute(insert(t.office_rules).values(office=office, second_factor_required=required))
+        self._rule(office, second_factor_required=required)
 
     def second_factor_required(self, office: str) -> bool:
         """Whether an office's people need a second factor."""
         rule = select(t.office_rules.c.second_factor_required).where(t.office_rules.c.office == office)
         return bool(self._connection.scalar(rule))
+
+    def choose_levels(self, office: str, leader: Level | None, seal: Level | None) -> None:
+        """How much proof an office's signatures get; None: as the service does."""
+        self._rule(office, level_leader=leader, level_seal=seal)
+
+    def levels(self, office: str) -> tuple[Level | None, Level | None]:
+        """What an office chose for its people's signatures, and for the organisation's own."""
+        here = t.office_rules.c
+        row = self._connection.execute(select(here.level_leader, here.level_seal).where(here.office == office)).first()
+        leader, seal = row or (None, None)
+        return (Level(leader) if leader else None, Level(seal) if seal else None)
+
+    def _rule(self, office: str, **values: bool | str | None) -> None:
+        kind = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        row = kind.insert(t.office_rules).values(office=office, **{"second_factor_required": False, **values})
+        # its administrators may set two rules at the same moment
+        self._connection.execute(row.on_conflict_do_update(index_elements=["office"], set_=values))
 
     # -- sessions --
 

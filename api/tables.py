@@ -35,6 +35,8 @@ office_rules = Table(
     metadata,
     Column("office", String(64), primary_key=True),
     Column("second_factor_required", Boolean, nullable=False, default=False),
+    Column("level_leader", String(8)),
+    Column("level_seal", String(8)),
 )
 
 sessions = Table(

@@ -232,8 +232,13 @@ class Parts:
     def tools(self) -> Tools:
         """What the work before an act needs."""
         trust = self.trust()
-        levels = Levels(self.settings.sign_level_leader, self.settings.sign_level_seal)
-        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named, levels)
+        return Tools(self.blobs, self.sandbox.run, self._tsa(trust), self.revocation, trust, self.named, self.levels_of)
+
+    def levels_of(self, office: str) -> Levels:
+        """How much proof an office's signatures get: what it chose, else what the settings say."""
+        with self.read() as reading:
+            leader, seal = reading.people.levels(office)
+        return Levels(leader or self.settings.sign_level_leader, seal or self.settings.sign_level_seal)
 
     def open_key(self, key: str, holder: str, pin: str, otp: str | None = None) -> AbstractContextManager[Signer]:
         """A key, opened by its holder for one use (`with`): from the vault, on a token, at a remote service.

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from api import people
+from api import levels, people
 from api.cli.installation import installation, refusals_said
 from api.cli.typed import typed
 from exchange.rules.model import Role
+from signing.model import Level
 
 PEOPLES = ("clerk", "leader", "officer", "office_admin", "system_admin", "auditor")
 """The roles that people can have."""
@@ -27,7 +28,10 @@ accounts = typer.Typer(help="Tài khoản của hệ thống này. / Accounts of
 def add_to(program: typer.Typer) -> None:
     """Put these commands on the program."""
     here: Callable[..., None]
-    for name, here in (("add", add_office), ("list", list_offices), ("series", series), ("seal-image", seal_image)):
+    for name, here in (
+        ("add", add_office), ("list", list_offices), ("series", series), ("seal-image", seal_image),
+        ("levels", signature_levels),
+    ):  # fmt: skip
         offices.command(name)(refusals_said(here))
     for name, here in (("add", add_account), ("password", password), ("signature-image", signature_image)):
         accounts.command(name)(refusals_said(here))
@@ -71,6 +75,23 @@ def seal_image(code: Code, file: File) -> None:
     """Đặt hình con dấu (PNG đỏ, nền trong suốt). / Set the picture of the seal (PNG, red, transparent)."""
     with installation() as parts:
         people.set_seal_image(parts, code, file.read_bytes())
+
+
+def signature_levels(
+    code: Code,
+    leader: Annotated[
+        Level | None, typer.Option(help="Chữ ký của người (B-B, B-T, B-LT, B-LTA). / People's signatures.")
+    ] = None,
+    seal: Annotated[Level | None, typer.Option(help="Chữ ký của cơ quan. / The organisation's signatures.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Theo mặc định của hệ thống. / As the service.")] = False,
+) -> None:
+    """Mức bằng chứng của chữ ký: xem, hoặc đổi. / How much proof signatures get: show it, or change it."""
+    with installation() as parts:
+        changes = default or leader or seal
+        told = levels.change(parts, code, leader, seal, forget=default) if changes else levels.shown(parts, code)
+        for one in ("leader", "seal"):
+            chosen = "" if told["chosen"][one] else "  (mặc định / default)"
+            typer.echo(f"{one:<8} {told[one]}{chosen}")
 
 
 def add_account(

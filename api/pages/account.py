@@ -1,4 +1,4 @@
-"""Tài khoản: who I am, my second factor, and, for its administrator, whether the office requires one."""
+"""Tài khoản: who I am, my second factor; for administrators the rules of the office: factors, proof in signatures."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api import accounts
+from api import accounts, levels, schemas
 from api.accounts import Caller
 from api.auth import Known, Running
 from api.errors import ApiError
@@ -16,6 +16,7 @@ from api.problems import STATUS
 from api.wiring import Parts
 from exchange.errors import NotFound
 from exchange.rules.model import Role
+from signing.model import Level
 
 router = APIRouter(prefix="/account")
 
@@ -48,6 +49,10 @@ def _act(request: Request, parts: Parts, caller: Caller, act: str, form: dict[st
         accounts.drop_second_factor(parts, caller, password, code)
     elif act == "rule":
         accounts.require_second_factor(parts, caller, required=form.get("required") == "1")
+    elif act == "levels":
+        words = {one: form.get(one) or None for one in ("leader", "seal")}
+        chosen = schemas.SignatureLevels.model_validate(words)
+        levels.choose(parts, caller, caller.actor.office, chosen.leader, chosen.seal)
     else:
         raise NotFound
     return after("/account", f"account_{act}")
@@ -65,6 +70,9 @@ def _page(
         "required": required,
         "must_enrol": caller.must_enrol,
         "has_factor": caller.account.totp_secret is not None,
+        "levels": levels.told(parts, caller.actor.office),
+        "all_levels": list(Level),
+        "may_choose": bool(caller.actor.roles & levels.DECIDE),
         "may_rule": Role.OFFICE_ADMIN in caller.actor.roles,
         "roles": sorted(caller.actor.roles),
     }

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api import cases, schemas
+from api import cases, levels, schemas
 from api.auth import Me, Running
 from api.pages.render import language_of
 from api.schemas import Json
@@ -36,6 +36,18 @@ def office(parts: Running, _: Me, code: str) -> Json:
     if found is None:
         raise NotFound
     return schemas.office_json(found)
+
+
+@router.get("/offices/{code}/signature-levels")
+def signature_levels(parts: Running, caller: Me, code: str) -> Json:
+    """How much proof the signatures of an office get: what it chose (null: nothing), and what holds."""
+    return levels.levels(parts, caller, code)
+
+
+@router.put("/offices/{code}/signature-levels")
+def choose_signature_levels(parts: Running, caller: Me, code: str, body: schemas.SignatureLevels) -> Json:
+    """Choose it, for people's signatures and for the organisation's; its administrator decides, or the service's."""
+    return levels.choose(parts, caller, code, body.leader, body.seal)
 
 
 @router.get("/people")

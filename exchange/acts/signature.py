@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.acts.tools import Tools
+from exchange.acts.tools import Levels, Tools
 from exchange.errors import SignatureInvalid
 from exchange.rules.model import FileRef, StoredReport
 from keys.errors import RevocationUnavailable
@@ -42,6 +42,8 @@ FIELDS = {
 }
 PERSONAL = frozenset({SignaturePurpose.LEADER, SignaturePurpose.INITIAL})
 """Signatures of people: others follow, so their level is that of the leader."""
+PROVEN = frozenset({Level.LT, Level.LTA})
+"""Levels with certificates and answers in the file."""
 MEDIA_TYPE = "application/pdf"
 MOST_NAMED = 4096
 """Files whose certificates are remembered; when there are more, all are forgotten."""
@@ -96,13 +98,14 @@ def make_signature(
 
 
 def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, at: datetime) -> SignedFile:
-    """Stamp the signature, put it and its proof into the file (`tools.levels` say how much), check and keep the result.
+    """Stamp the signature, put it and its proof into the file (as much as its office wants), check and keep the result.
 
     Raises `TsaUnavailable` or `RevocationUnavailable` when an authority is away: `made` can be completed later.
     """
-    level = tools.levels.leader if made.purpose in PERSONAL else tools.levels.seal
+    levels = tools.levels_of(office_code)
+    level = levels.leader if made.purpose in PERSONAL else levels.seal
     token = None if level is Level.B else tools.tsa.stamp(unsigned_token_digest(made.signature))
-    revocation = _proof(tools, made, token, at) if token is not None and level in (Level.LT, Level.LTA) else None
+    revocation = _proof(tools, made, token, levels, at) if token is not None and level in PROVEN else None
     pdf = tools.run(
         finish_signature, made.prepared, signature=made.signature, certificate=made.certificate, chain=made.chain,
         token=token, revocation=revocation,
@@ -112,10 +115,12 @@ def complete_signature(tools: Tools, made: MadeSignature, *, office_code: str, a
     return _checked(tools, made, pdf, office_code, at if token is None else max(at, token_time(token)))
 
 
-def _proof(tools: Tools, made: MadeSignature, token: bytes, at: datetime) -> RevocationData:
+def _proof(tools: Tools, made: MadeSignature, token: bytes, levels: Levels, at: datetime) -> RevocationData:
     """Answers about signer and time authority, and about earlier signers whose own level left theirs out."""
     asked = [made.certificate, token_certificates(token)[0]]
-    if made.purpose is SignaturePurpose.SEAL and tools.levels.leader in (Level.B, Level.T):
+    # an office may have chosen another level since the leader signed: the file says whether proof is in it
+    bare = levels.leader not in PROVEN or made.prepared.pdf.rfind(b"/DSS") < 0
+    if made.purpose is SignaturePurpose.SEAL and bare:
         asked += tools.run(certificates_in, tools.blobs.get(made.base.sha256))
     return tools.revocation.about(list(dict.fromkeys(asked)), tools.trust, at=at)
 

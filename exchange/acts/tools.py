@@ -22,7 +22,8 @@ class Levels:
 class Tools:
     """`run(function, *args, **kwargs)` is `signing.sandbox.Sandbox.run`: nothing else may open a PDF.
 
-    `named` remembers the certificates (DER) in files by their SHA-256, for as long as the process lives.
+    `named` remembers the certificates (DER) in files by their SHA-256, for as long as the process lives; `levels_of`
+    says what the signatures of an office get.
     """
 
     blobs: Blobs
@@ -31,4 +32,4 @@ class Tools:
     revocation: RevocationSource
     trust: TrustMaterial
     named: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
-    levels: Levels = Levels()
+    levels_of: Callable[[str], Levels] = lambda _: Levels()

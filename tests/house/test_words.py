@@ -19,7 +19,7 @@ from exchange.rules import events, lifecycle
 from exchange.rules.model import CopyKind, DeliveryState, DocumentState, Part, Role, Secrecy, Urgency
 from keys.errors import KeysError
 from signing.errors import SigningError
-from signing.model import TwoSignatures, Verdict
+from signing.model import Level, TwoSignatures, Verdict
 from signing.report import FINDINGS
 from tests.house.reading import ROOT, sources, strings
 
@@ -195,6 +195,7 @@ NAMED: dict[str, Iterable[str]] = {
     "role": [role for role in Role if role not in (Role.CLIENT, Role.PEER, Role.SERVICE)],
     "verdict": Verdict,
     "part": Part,
+    "level": [level.removeprefix("B-") for level in Level],
     "copy_kind": CopyKind,
     "batch": [word for act in ACTS for word in (act, f"confirm_{act}")],
     "two_signatures": TwoSignatures,

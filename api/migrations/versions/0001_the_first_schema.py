@@ -578,6 +578,8 @@ def upgrade() -> None:
         "api_office_rules",
         sa.Column("office", sa.String(length=64), nullable=False),
         sa.Column("second_factor_required", sa.Boolean(), nullable=False),
+        sa.Column("level_leader", sa.String(length=8), nullable=True),
+        sa.Column("level_seal", sa.String(length=8), nullable=True),
         sa.PrimaryKeyConstraint("office"),
     )
     op.create_table(
