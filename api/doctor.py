@@ -11,10 +11,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.migrations import configuration
 from api.settings import Settings
-from api.wiring import Database, now
+from api.wiring import Database, Parts, now
+from exchange.acts.whole import MOST_NAMED, Proof, prove_whole
+from exchange.proof.ledger import read_verifier_key, verifier_key
 from exchange.storage.archive_store import ArchiveStore
+from exchange.storage.ledger_store import LedgerStore
+from exchange.storage.whole_store import WholeStore
+from keys.errors import KeyUnavailable
 from keys.store import KeyStore
+from keys.vault import unseal
 
+MOST_KEYS = 1_000_000
 LEAST_FREE_GB = 1.0
 SOON = timedelta(days=14)
 
@@ -32,6 +39,53 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at folder, secrets, space, database, certificates, time-stamp authority, archive."""
     looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _archive)
     return [look(settings) for look in looked]
+
+
+WHOLE_WORDS = {
+    "files": ("Tệp đúng với mã băm", "files that are what their digests say"),
+    "passing_files": ("Tệp tạm (tải lên, đang ký)", "passing files (uploads, being signed)"),
+    "orphans": ("Tệp không bản ghi nào nhắc đến", "files that no row names"),
+    "leaves": ("Lá của sổ cái", "leaves of the ledger"),
+    "nodes": ("Nút của cây", "nodes of its tree"),
+    "checkpoints": ("Gốc đã ký", "signed roots"),
+    "stamps": ("Dấu thời gian trên gốc", "time stamps above them"),
+    "events": ("Sự kiện chờ vào sổ cái", "events that wait for their place"),
+    "series": ("Dãy số không lỗ hổng", "series without a hole"),
+    "books": ("Sổ đến không lỗ hổng", "arrival books without a hole"),
+    "keys": ("Khóa ký mở được lớp niêm của khóa chủ", "signing keys whose outer seal opens"),
+}
+
+
+def examine_whole(parts: Parts) -> list[Proof]:
+    """Prove the store: every file, the whole ledger, every run of numbers, every key's seal; reads all of it."""
+    with parts.database.state() as connection:
+        ledger, keys = LedgerStore(connection), KeyStore(connection)
+        known = {key.key for key in ledger.log_keys()} | {verifier_key(parts.origin, parts.log_key).text}
+        signers = [key for text in sorted(known) if (key := read_verifier_key(text)) is not None]
+        anchors = [anchor.der for anchor in keys.material().anchors]
+        return [
+            *prove_whole(WholeStore(connection), parts.blobs, ledger.node, signers, anchors),
+            _sealed_keys(parts, keys),
+        ]
+
+
+def _sealed_keys(parts: Parts, keys: KeyStore) -> Proof:
+    """The outer seal of every key in the vault opens under the master key that is here; no PIN is tried."""
+    shut = []
+    wrappings = keys.wrappings_of_others("", MOST_KEYS)
+    for key, holder, wrapping in wrappings:
+        try:
+            unseal(wrapping, masters=parts.masters, key=key, holder=holder)
+        except KeyUnavailable:
+            shut.append(f"{key} {holder}")
+    return Proof("keys", len(wrappings), len(shut), tuple(shut[:MOST_NAMED]))
+
+
+def words_of(proof: Proof) -> str:
+    """One proof as a line for people, with the first of what is wrong below it."""
+    vi, en = WHOLE_WORDS[proof.kind]
+    count = f"{proof.seen - proof.wrong}/{proof.seen}" if proof.kind != "orphans" else f"{proof.wrong}"
+    return "".join([f"{vi} / {en}: {count}", *(f"\n   {name}" for name in proof.named)])
 
 
 def _folder(settings: Settings) -> Finding:

@@ -138,3 +138,33 @@ class PasswordTooShort(ApiError):
     code = "password-too-short"
     vi = "Mật khẩu phải có ít nhất {least} ký tự."
     en = "The password must have at least {least} characters."
+
+
+class NotEmpty(ApiError):
+    code = "installation-not-empty"
+    vi = "Chỉ phục hồi vào nơi còn trống. Ở đây đã có: {what}."
+    en = "A backup is restored only where nothing is yet. There is already: {what}."
+
+
+class BackupUnreadable(ApiError):
+    code = "backup-unreadable"
+    vi = "Bản sao lưu không dùng được: {what}."
+    en = "This backup cannot be used: {what}."
+
+
+class BackupFailed(ApiError):
+    code = "backup-failed"
+    vi = "Không làm được: {what}."
+    en = "This could not be done: {what}."
+
+
+class SecretsMissing(ApiError):
+    code = "secrets-missing"
+    vi = (
+        "Bản sao lưu không bao giờ có khóa bí mật. Hãy chép thư mục {folder} từ bản lưu riêng của nó vào trước; "
+        "nếu đã mất hẳn: --secrets-lost."
+    )
+    en = (
+        "A backup never holds the secrets. Put the folder {folder} back first, from its own copy; "
+        "if it is lost for good: --secrets-lost."
+    )

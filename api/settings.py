@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL (sqlite:// or postgresql://); default: SQLite in the data folder."
     )
+    postgresql_bin: Path | None = Field(
+        default=None, description="Folder of pg_dump and pg_restore, for backups; default: where programs are found."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str | None = Field(default=None, description="Address under which people reach the service.")

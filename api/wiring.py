@@ -5,17 +5,19 @@ on an engine that cannot write. PostgreSQL: psycopg 3, the same code.
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from obstore.store import S3Store
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import OperationalError
 
 from api import tables
@@ -48,6 +50,8 @@ from signing.sandbox import Sandbox
 
 METADATA = (keys_tables.metadata, exchange_tables.metadata, tables.metadata)
 MOST_REDOS = 40
+LOG_KEY, ORIGIN = "log.key", "origin"
+"""The secrets that sign the ledger's roots and name it."""
 NO_PIN = Words("không có mã PIN trong credential", "the credential with its PIN is missing")
 UNKNOWN_SERVICE = Words("dịch vụ ký số từ xa chưa được cấu hình", "the remote signing service is not set up")
 T = TypeVar("T")
@@ -91,6 +95,34 @@ class Database:
         """Let every connection go."""
         self.writer.dispose()
         self.reader.dispose()
+
+    def has_tables(self) -> bool:
+        """Whether anything was ever made in it."""
+        return bool(inspect(self.reader).get_table_names())
+
+    def copy_to(self, file: Path) -> None:
+        """SQLite: copy one state of the whole database into a new file, while others read and write."""
+        raw = self.reader.raw_connection()
+        copy = sqlite3.connect(file)
+        try:
+            connection: Any = raw.driver_connection
+            connection.backup(copy)  # in one step: it never has to begin anew because somebody wrote
+        finally:
+            copy.close()
+            raw.close()
+
+    @contextmanager
+    def state(self) -> Iterator[Connection]:
+        """One connection that sees one state of the database until it is let go, whatever others write meanwhile."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with _said(), self.reader.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """One transaction on a database that no service runs on yet."""
+        with _said(), self.writer.begin() as connection:
+            yield connection
 
     def _engine(self, *, reading: bool) -> Engine:
         if not self.is_sqlite:
@@ -144,9 +176,9 @@ class Parts:
         self.revocation: RevocationSource = WithinBudget(OnlineRevocation(outgoing), outgoing)
         self.masters = held_ring(settings)
         self.log_key = Ed25519PrivateKey.from_private_bytes(
-            kept_secret(settings.data / "secrets" / "log.key", _new_log_key)
+            kept_secret(settings.data / "secrets" / LOG_KEY, _new_log_key)
         )
-        self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / 'origin', _new_origin).decode()}"
+        self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / ORIGIN, _new_origin).decode()}"
         self.named: dict[str, tuple[bytes, ...]] = {}
         self.visitor_files = VisitorFiles(settings.data / "visiting")
         self._jobs = job_client(database)
@@ -312,10 +344,11 @@ def build_parts(settings: Settings) -> Parts:
     """The running parts that the settings ask for; makes the data folder and its secrets on the first start."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     outgoing = Outgoing(settings.outgoing_allowed, settings.outgoing_private)
-    return Parts(settings, Database(settings.database), _blobs(settings), outgoing)
+    return Parts(settings, Database(settings.database), blobs_of(settings), outgoing)
 
 
-def _blobs(settings: Settings) -> Blobs:
+def blobs_of(settings: Settings) -> Blobs:
+    """The file store that the settings name."""
     files = settings.data / "files"
     if settings.s3_bucket is None:
         return LocalBlobs(files)

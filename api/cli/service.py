@@ -21,7 +21,7 @@ from api import archiving, cases, elsewhere, logs, watch
 from api.app import create_app
 from api.children import Child, Kept, end_with_parent
 from api.client import Refused
-from api.doctor import examine
+from api.doctor import examine, examine_whole, words_of
 from api.engine import Worker, migrate_jobs
 from api.migrations import upgrade
 from api.pilot import build
@@ -33,6 +33,8 @@ from api.wiring import Database, Parts, build_parts, now
 from keys.authority import PilotAuthority
 
 console = Console(highlight=False)
+NOT_WHOLE = 2
+"""Exit status of `doctor --whole` when something that should be kept is not."""
 Folder = Annotated[Path, typer.Option(help="Thư mục của hệ thống thử nghiệm. / Folder of the pilot.")]
 
 
@@ -85,9 +87,32 @@ def authority(file: Path, port: int) -> None:
     serve_authority(file, port, now)
 
 
-def doctor() -> int:
-    """Nói điều gì chưa ổn và cách sửa. / Say what is wrong and what to do."""
-    findings = examine(load_settings())
+def doctor(
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Đọc lại tất cả: tệp, sổ cái, dãy số. / Read everything anew.")
+    ] = False,
+) -> int:
+    """Nói điều gì chưa ổn và cách sửa; 2 khi dữ liệu bị mất hoặc đổi. / Say what is wrong; 2: data lost or changed."""
+    settings = load_settings()
+    status = _examined(settings)
+    return _proven(settings) or status if whole else status
+
+
+def _proven(settings: Settings) -> int:
+    """Say what the proof of the whole store came to; 2 when something of it is lost or was changed."""
+    parts = build_parts(settings)
+    try:
+        proofs = examine_whole(parts)
+    finally:
+        parts.close()
+    for proof in proofs:
+        mark = "✔" if not proof.wrong else "·" if proof.harmless else "✘"
+        console.print(f"{mark} {words_of(proof)}", markup=False, soft_wrap=True)
+    return NOT_WHOLE if any(proof.wrong and not proof.harmless for proof in proofs) else 0
+
+
+def _examined(settings: Settings) -> int:
+    findings = examine(settings)
     for finding in findings:
         console.print(f"{'✔' if finding.good else '✘'} {finding.what}")
         if not finding.good:

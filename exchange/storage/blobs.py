@@ -40,6 +40,18 @@ class Blobs(Protocol):
         """Forget bytes that nothing refers to (nothing of a document marked mật is kept)."""
         ...
 
+    def names(self) -> Iterator[str]:
+        """The name of everything that is kept, in order, each once."""
+        ...
+
+    def keep_mark(self, name: str, data: bytes) -> None:
+        """Keep a few bytes under a name of ours (letters and dashes) beside the blobs, in the place of the former."""
+        ...
+
+    def mark(self, name: str) -> bytes | None:
+        """What `keep_mark` kept last under that name."""
+        ...
+
     def upload_size(self, upload: str) -> int:
         """How many bytes of an upload have come, 0 for a new one."""
         ...
@@ -67,7 +79,8 @@ class LocalBlobs:
     def __init__(self, folder: Path) -> None:
         self._blobs = folder / "blobs"
         self._uploads = folder / "uploads"
-        for made in (self._blobs, self._uploads):
+        self._marks = folder / "marks"
+        for made in (self._blobs, self._uploads, self._marks):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, data: bytes) -> str:
@@ -140,6 +153,29 @@ class LocalBlobs:
     def drop(self, sha256: str) -> None:
         self._path(sha256).unlink(missing_ok=True)
 
+    def names(self) -> Iterator[str]:
+        for shelf in sorted(self._blobs.iterdir()):
+            yield from sorted(file.name for file in shelf.iterdir())
+
+    def keep_mark(self, name: str, data: bytes) -> None:
+        with _room():
+            temporary = self._uploads / f"{uuid4().hex}.tmp"
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    _sync(file.fileno())
+                temporary.replace(self._marks / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+        _keep_name(self._marks)
+
+    def mark(self, name: str) -> bytes | None:
+        try:
+            return (self._marks / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def _piece(self, upload: str, *, new: bool) -> BinaryIO:
         """The file to append to; only the first piece makes one, so that a late piece leaves nothing behind."""
         try:
@@ -170,11 +206,7 @@ class LocalBlobs:
     def _keep_names(self, sha256: str) -> None:
         """A name outlives a power cut only when its folder was synced."""
         for folder in (self._path(sha256).parent, self._blobs):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                _sync(handle)
-            finally:
-                os.close(handle)
+            _keep_name(folder)
 
     def _path(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / _digest(sha256)
@@ -240,6 +272,19 @@ class S3Blobs:
     def sweep(self, before: datetime) -> int:
         return self._local.sweep(before)
 
+    def names(self) -> Iterator[str]:
+        for batch in obstore.list(self._store):
+            yield from (name for item in batch if _is_digest(name := str(item["path"])))
+
+    def keep_mark(self, name: str, data: bytes) -> None:
+        obstore.put(self._store, f"marks/{name}", data)
+
+    def mark(self, name: str) -> bytes | None:
+        try:
+            return bytes(obstore.get(self._store, f"marks/{name}").bytes())
+        except (obstore.exceptions.NotFoundError, FileNotFoundError):
+            return None
+
     def drop(self, sha256: str) -> None:
         self._local.drop(sha256)
         with contextlib.suppress(obstore.exceptions.NotFoundError, FileNotFoundError):
@@ -248,9 +293,22 @@ class S3Blobs:
 
 def _digest(sha256: str) -> str:
     """The name of a blob; anything else names none, and is never a path."""
-    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+    if not _is_digest(sha256):
         raise NotFound
     return sha256
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
+def _keep_name(folder: Path) -> None:
+    """A name outlives a power cut only when its folder was synced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(handle)
+    finally:
+        os.close(handle)
 
 
 def _sync(handle: int) -> None:

@@ -42,8 +42,8 @@ DESK = ("register", "assign", "start", "complete")
 class Walk:
     """One service, one district; each act is its own function of (writing, subject) so that a test may disturb it."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, parts: Parts, *, keeps_files: bool = False) -> None:
+        self.parts, self._keeps_files = parts, keeps_files
         self._steps = count()
         with parts.write() as writing:
             writing.tx.store.add_office(office(OFFICE))
@@ -55,29 +55,37 @@ class Walk:
         """A moment after the one before."""
         return AT + timedelta(seconds=next(self._steps))
 
+    def _bytes(self, content: bytes) -> bytes:
+        """The content of a file; kept where a test is about what is kept."""
+        if self._keeps_files:
+            self.parts.blobs.put(content)
+        return content
+
     # -- acts on documents --
 
     def draft(self, writing: Writing, _: None = None) -> Document:
         wanted = Draft("QĐ", "Về việc tiếp công dân", LEADER.id)
-        prepared = issue.PreparedFile(file(), reading())
+        prepared = issue.PreparedFile(file(content=self._bytes(b"%PDF-1.7")), reading())
         return issue.draft(writing.tx, OFFICER, wanted, "Nguyễn Văn An", prepared, at=self.at())[0]
 
     def edit(self, writing: Writing, here: Document) -> Document:
         wanted = Draft("CV", "Về việc khác", LEADER.id)
-        prepared = issue.PreparedFile(file(content=b"another"), reading())
+        prepared = issue.PreparedFile(file(content=self._bytes(b"another")), reading())
         return issue.edit(
             writing.tx, OFFICER, here.id, here.version, wanted, "Nguyễn Văn An", prepared, at=self.at()
         )[0]  # fmt: skip
 
     def attach(self, writing: Writing, here: Document) -> Document:
-        sheet = replace(file("so-lieu.csv", f"sheet {here.id} {here.version}".encode()), media_type="text/csv")
+        sheet = replace(
+            file("so-lieu.csv", self._bytes(f"sheet {here.id} {here.version}".encode())), media_type="text/csv"
+        )
         return attach.attach(writing.tx, OFFICER, here.id, here.version, sheet, at=self.at())[0]
 
     def submit(self, writing: Writing, here: Document) -> Document:
         return issue.submit(writing.tx, OFFICER, here.id, here.version, at=self.at())[0]
 
     def sign(self, writing: Writing, here: Document) -> Document:
-        signed = signed_file(led(), LEADER_CERTIFICATE, f"signed {here.id} {here.version}".encode())
+        signed = signed_file(led(), LEADER_CERTIFICATE, self._bytes(f"signed {here.id} {here.version}".encode()))
         return issue.sign(writing.tx, LEADER, here.id, here.version, signed, at=self.at())[0]
 
     def hold(self, writing: Writing, here: Document) -> Document:
@@ -94,13 +102,13 @@ class Walk:
 
     def number(self, writing: Writing, here: Document) -> Document:
         expected = issue.next_number(writing.tx.store, CLERK, "qd", DAY)
-        filled = file(content=f"numbered {here.id} {here.version}".encode())
+        filled = file(content=self._bytes(f"numbered {here.id} {here.version}".encode()))
         return issue.number(
             writing.tx, CLERK, here.id, here.version, "qd", DAY, filled, expected, at=self.at()
         )[0]  # fmt: skip
 
     def seal(self, writing: Writing, here: Document) -> Document:
-        signed = signed_file(sealed(), SEAL_CERTIFICATE, f"sealed {here.id} {here.version}".encode())
+        signed = signed_file(sealed(), SEAL_CERTIFICATE, self._bytes(f"sealed {here.id} {here.version}".encode()))
         return issue.seal(writing.tx, CLERK, here.id, here.version, signed, at=self.at())[0]
 
     def issue(self, writing: Writing, here: Document) -> Document:

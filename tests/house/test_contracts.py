@@ -15,12 +15,14 @@ MAY_KNOW_SQLALCHEMY = {
     "exchange/storage/ledger_store.py": "store of the ledger",
     "exchange/storage/archive_store.py": "store of the archive",
     "exchange/storage/feed_store.py": "store of the feeds",
+    "exchange/storage/whole_store.py": "the store as a whole",
     "api/tables.py": "drawers",
     "api/store.py": "store",
     "api/wiring.py": "opens engines and transactions",
     "api/engine.py": "gives the job engine an engine of its own",
     "api/doctor.py": "says what is wrong with the database",
     "api/migrations/__init__.py": "migrates",
+    "api/backup.py": "tells other programs where the database is",
 }
 SQL = {
     f"sqlalchemy.{word}" for word in ("select", "insert", "update", "delete", "text", "union", "union_all", "exists")
@@ -31,6 +33,7 @@ STORES = {
     "exchange/storage/ledger_store.py",
     "exchange/storage/archive_store.py",
     "exchange/storage/feed_store.py",
+    "exchange/storage/whole_store.py",
     "api/store.py",
 }
 TABLES = ("keys.tables", "exchange.storage.tables", "exchange.storage.ledger_tables", "api.tables")

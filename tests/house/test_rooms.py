@@ -33,6 +33,8 @@ TRANSACTIONS = {"begin", "begin_nested", "begin_transaction", "begin_twophase", 
 TRANSACTION_PLACES: Places = {
     ("api/wiring.py", "read"): "one state of the database for all stores",
     ("api/wiring.py", "write"): "one transaction for all stores",
+    ("api/wiring.py", "change"): "what a restored database must forget, before anything runs on it",
+    ("api/wiring.py", "state"): "one state of the database for a copy of it, and for the proof that it is whole",
     ("exchange/storage/store.py", "_insert_unless_there"): "a savepoint in the caller's transaction; commits nothing",
     ("api/migrations/env.py", "-"): "Alembic's own: the whole upgrade or nothing",
 }
@@ -40,6 +42,7 @@ TRANSACTION_PLACES: Places = {
 ENGINES = {"sqlalchemy.create_engine", "sqlalchemy.engine.create_engine", "sqlite3.connect", "psycopg.connect"}
 ENGINE_PLACES: Places = {
     ("api/wiring.py", "_engine"): "the writer's and the reader's",
+    ("api/wiring.py", "copy_to"): "the file that an online copy goes into",
     ("api/engine.py", "job_engine"): "the job engine's own: it cannot share one that begins immediately",
 }
 
