@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api.pages
 import api.v1
-from api import watch
+from api import waiting, watch
 from api.errors import BodyTooLarge, DatabaseUnavailable, Internal, Malformed
 from api.gateways import vgca
 from api.logs import ENDING, REQUESTS, SECONDS, registry
@@ -215,4 +215,5 @@ def _metrics(request: Request) -> Response:
     with suppress(DatabaseUnavailable):  # what was counted last stands then
         for days, certificates in watch.counts(request.app.state.parts).items():
             ENDING.labels(str(days)).set(certificates)
+        waiting.measure(request.app.state.parts)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

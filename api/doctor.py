@@ -16,6 +16,7 @@ from exchange.acts.whole import MOST_NAMED, Proof, prove_whole
 from exchange.proof.ledger import read_verifier_key, verifier_key
 from exchange.storage.archive_store import ArchiveStore
 from exchange.storage.ledger_store import LedgerStore
+from exchange.storage.store import Store
 from exchange.storage.whole_store import WholeStore
 from keys.errors import KeyUnavailable
 from keys.store import KeyStore
@@ -36,8 +37,8 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at folder, secrets, space, database, certificates, time-stamp authority, archive."""
-    looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _archive)
+    """Look at folder, secrets, space, database, certificates, time-stamp authority, what waits for it, archive."""
+    looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _signatures, _archive)
     return [look(settings) for look in looked]
 
 
@@ -119,6 +120,21 @@ def _database(settings: Settings) -> Finding:
         database.close()
     newest = ScriptDirectory.from_config(configuration()).get_current_head()
     return Finding(here == newest, f"Cơ sở dữ liệu / database: {here or '–'}", "congvan migrate")
+
+
+def _signatures(settings: Settings) -> Finding:
+    """Signatures that were made and wait for their time stamp, and since when the first of them does."""
+    what = "Chữ ký chờ dấu thời gian / signatures that wait for their time stamp"
+    if not _database(settings).good:
+        return Finding(True, f"{what}: –")
+    database = Database(settings.database)
+    try:
+        with database.reader.connect() as connection:
+            many, since = Store(connection).waiting_signatures()
+    finally:
+        database.close()
+    first = f", {since:%Y-%m-%d %H:%M} UTC" if since else ""
+    return Finding(not many, f"{what}: {many}{first}", "xem dịch vụ dấu thời gian / look at the time-stamp authority")
 
 
 def _archive(settings: Settings) -> Finding:

@@ -12,6 +12,9 @@ ENDING = Gauge(
     "congvan_certificates_ending", "Certificates in use by the days that are left: at most 60, 14, 3, 0.", ["days"],
     registry=registry,
 )  # fmt: skip
+WAITING = Gauge(
+    "congvan_waiting", "What waits for an authority of others: signature, renewal, ledger.", ["what"], registry=registry
+)
 SECONDS = Histogram("congvan_request_seconds", "Time to answer a request.", ["route"], registry=registry)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, union, update
+from sqlalchemy import Connection, func, insert, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from exchange.storage import tables as t
@@ -114,6 +114,11 @@ class ArchiveStore:
         """Every renewed file of an issued one, oldest first."""
         wanted = select(t.archive_files).where(t.archive_files.c.file == file).order_by(t.archive_files.c.n)
         return [Renewal(**row._mapping) for row in self.connection.execute(wanted)]
+
+    def waiting(self) -> int:
+        """How many files' last try came to nothing."""
+        wanted = select(func.count()).select_from(t.archives).where(t.archives.c.failures > 0)
+        return self.connection.scalar(wanted) or 0
 
     def troubled(self) -> Sequence[Archived]:
         """Files whose last try came to nothing, those whose proof ends first in front."""

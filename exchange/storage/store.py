@@ -352,6 +352,13 @@ class Store:
         here = (t.signing_sessions.c.id == session) & (t.signing_sessions.c.state == "signed")
         return self.connection.execute(update(t.signing_sessions).where(here).values(state=state)).rowcount == 1
 
+    def waiting_signatures(self) -> tuple[int, datetime | None]:
+        """How many signatures were made and wait to be finished, and since when the first of them does."""
+        here = t.signing_sessions.c
+        wanted = select(func.count(), func.min(here.created_at)).where(here.state == "signed")
+        many, since = self.connection.execute(wanted).one()
+        return many, since
+
     # -- revisions lent to a program at the desk --
 
     def add_loan(self, loan: Loan) -> None:

@@ -206,7 +206,11 @@ signing_sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("attachment", String(64)),
-)
+    Index(
+        "exchange_signing_sessions_waiting", "created_at", sqlite_where=text("state = 'signed'"),
+        postgresql_where=text("state = 'signed'"),
+    ),
+)  # fmt: skip
 
 loans = Table(
     "exchange_loans",
@@ -250,6 +254,9 @@ archives = Table(
     Column("due_at", Instant, nullable=False, index=True),
     Column("failures", Integer, nullable=False),
     Column("code", String(64)),
+    Index(
+        "exchange_archives_waiting", "ends_at", sqlite_where=text("failures > 0"), postgresql_where=text("failures > 0")
+    ),
 )
 
 archive_files = Table(

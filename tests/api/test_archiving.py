@@ -15,6 +15,7 @@ from api.doctor import examine
 from api.engine import migrate_jobs
 from api.migrations import upgrade
 from api.settings import load_settings
+from api.waiting import counts
 from api.wiring import Database, build_parts
 from exchange.acts import archive
 from exchange.acts.tools import Tools
@@ -158,6 +159,7 @@ def test_an_authority_in_trouble_is_said_and_asked_again_later_and_later(keeping
     said = next(one for one in examine(keeping.parts.settings) if "archive" in one.what)
     assert not said.good
     assert trouble.code in said.what
+    assert counts(keeping.parts)["renewal"] == 1
     keeping.tsa.trouble = None
     keeping.clock(at)
     pilot_server.clock, before = (lambda: at), pilot_server.clock
@@ -166,6 +168,7 @@ def test_an_authority_in_trouble_is_said_and_asked_again_later_and_later(keeping
     finally:
         pilot_server.clock = before
     assert keeping.state().failures == 0
+    assert counts(keeping.parts)["renewal"] == 0
 
 
 on_both = pytest.mark.parametrize("keeping", ["sqlite", "postgresql"], indirect=True)

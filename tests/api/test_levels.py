@@ -12,6 +12,7 @@ import pytest
 
 from api.cli import run
 from api.client import Json
+from api.doctor import examine
 from api.wiring import now
 from keys.model import RevocationData
 from signing.model import Level, Verdict
@@ -206,3 +207,28 @@ def test_on_the_services_own_machine_a_command_chooses(api_service, monkeypatch,
     assert capsys.readouterr().out.splitlines()[-1] == "seal     B-LTA  (mặc định / default)"
     assert run(["office", "levels", "none"]) == 1
     assert "[recipient-unknown]" in capsys.readouterr().err
+
+
+# -- what waits --
+
+
+def waiting(service, what: str) -> float:
+    (line,) = [line for line in service.http().get("/metrics").text.splitlines() if f'what="{what}"' in line]
+    return float(line.rsplit(" ", 1)[1])
+
+
+def test_a_signature_without_its_time_stamp_is_counted_and_the_doctor_says_since_when(api_service):
+    document, before = api_service.document("waiting_signature"), waiting(api_service, "signature")
+    api_service.authority.stop()
+    try:
+        held = api_service.person(LEADER).sign(document, api_service.pin(LEADER))
+    finally:
+        api_service.authority.start()
+    assert held["pending_signature"]
+    assert waiting(api_service, "signature") == before + 1
+    finding = next(one for one in examine(api_service.parts.settings) if "wait for their time stamp" in one.what)
+    assert not finding.good
+    assert finding.remedy
+    assert f": {before + 1:.0f}, {now():%Y-%m-%d}" in finding.what
+    api_service.person(OFFICER).cancel(held, "Thử")
+    assert waiting(api_service, "signature") == before

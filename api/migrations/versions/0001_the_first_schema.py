@@ -401,6 +401,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("exchange_archives", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_exchange_archives_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(
+            "exchange_archives_waiting",
+            ["ends_at"],
+            unique=False,
+            sqlite_where=sa.text("failures > 0"),
+            postgresql_where=sa.text("failures > 0"),
+        )
 
     op.create_table(
         "exchange_archive_files",
@@ -493,6 +500,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("exchange_signing_sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_exchange_signing_sessions_document"), ["document"], unique=False)
+        batch_op.create_index(
+            "exchange_signing_sessions_waiting",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'signed'"),
+            postgresql_where=sa.text("state = 'signed'"),
+        )
 
     op.create_table(
         "exchange_loans",
