@@ -87,6 +87,8 @@ NEVER_A_DOCUMENT = (
     ClassifiedRefused, ClassifiedMarkSuspected, NotAPdf, PdfEncrypted, PdfActiveContent, PdfTooComplex, AlreadySigned,
 )  # fmt: skip
 """Refusals of a file that no other words mend."""
+ACTS_OF_KEYS = {"sign": SignaturePurpose.LEADER, "seal": SignaturePurpose.SEAL}
+"""What a key is used for, and as what it then signs."""
 SHOWN_AGAIN = timedelta(minutes=10)
 """How long a verdict on the same file, from the same trust, revocation answers and sender, is shown again."""
 

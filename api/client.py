@@ -228,12 +228,23 @@ class Congvan:
         """Put the office's seal on it."""
         return self._move("POST", "documents", document, "/seal", {"pin": pin, "otp": otp}, key)
 
-    def batch(self, act: str, documents: Sequence[Json], pin: str, *, key: str | None = None) -> Iterator[Json]:
+    def signing_keys(self) -> list[Json]:
+        """The keys with which I sign here, by act, and what I type for each."""
+        return self._items("/signing-keys")
+
+    def send_code(self, act: str) -> Json:
+        """Have the remote service send me the one-time code of my key for `sign` or `seal`."""
+        return self._post("/signing-keys/code", {"act": act})
+
+    def batch(
+        self, act: str, documents: Sequence[Json], pin: str, *, otp: str | None = None, key: str | None = None
+    ) -> Iterator[Json]:
         """Sign or seal many documents with one PIN: yields one line for each as it is done, and one with the counts.
 
         Repeated with the same `key` it goes on where it stopped.
         """
-        body = {"act": act, "pin": pin, "documents": [{"id": d["id"], "version": d["version"]} for d in documents]}
+        named = [{"id": d["id"], "version": d["version"]} for d in documents]
+        body = {"act": act, "pin": pin, "otp": otp, "documents": named}
         headers = {"Accept-Language": self.language, **_key(key)}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"

@@ -13,7 +13,7 @@ import rfc8785
 
 from api.errors import Malformed
 
-SECRET_FIELDS = frozenset({"pin", "password", "code"})
+SECRET_FIELDS = frozenset({"pin", "otp", "password", "code"})
 MOST_KEY = 64
 
 

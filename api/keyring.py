@@ -24,6 +24,7 @@ from keys.model import (
     Elsewhere,
     KeyPlace,
     KeyRecord,
+    OneTimeCode,
     Purpose,
     RevocationData,
     Signer,
@@ -100,7 +101,9 @@ def bring_in_remote(parts: Parts, whose: For, service: str, credential: str) -> 
     """
     told = credential_of(parts.remote_service(service), parts.call, credential)
     checked = _checked(parts, whose, told.certificate, told.chain)
-    return _kept_elsewhere(parts, whose, checked, Elsewhere(KeyPlace.REMOTE, service, "", credential))
+    otp = (OneTimeCode.SENT if told.sends_otp else OneTimeCode.OWN) if told.needs_otp else None
+    there = Elsewhere(KeyPlace.REMOTE, service, "", credential, asks_pin=told.needs_pin or otp is None, otp=otp)
+    return _kept_elsewhere(parts, whose, checked, there)
 
 
 def bring_in_desk(parts: Parts, whose: For, certificates: list[bytes]) -> BroughtIn:

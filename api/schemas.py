@@ -253,6 +253,10 @@ class BatchAsked(WithPin):
         return self
 
 
+class CodeAsked(Body):
+    act: Literal["sign", "seal"]
+
+
 class LoanAsked(Body):
     act: Literal["sign", "seal"]
 

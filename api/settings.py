@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     remote_tokens: dict[str, str] = Field(
         default={}, description="Access tokens of these services, by name; better as a file of secrets (JSON)."
     )
+    remote_clients: dict[str, str] = Field(
+        default={}, description="Our id at these services, by name, where they give tokens for it (OAuth 2.0)."
+    )
+    remote_secrets: dict[str, str] = Field(
+        default={}, description="The secret of that id, by name; better as a file of secrets (JSON)."
+    )
+    remote_token_urls: dict[str, str] = Field(
+        default={}, description="Where a service gives tokens, by name; default: oauth2/token below its address."
+    )
     remote_seconds: int = Field(default=20, ge=1, description="How long such a service may take for one answer.")
     credentials: Path | None = Field(
         default=None, description="Folder of credentials; under systemd it says so itself (CREDENTIALS_DIRECTORY)."

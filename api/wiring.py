@@ -37,6 +37,7 @@ from exchange.storage.blobs import Blobs, LocalBlobs, S3Blobs
 from exchange.storage.ledger_store import LedgerStore
 from exchange.storage.store import Store, Transaction
 from keys import tables as keys_tables
+from keys.access import ClientAccess
 from keys.errors import KeyUnavailable, TsaUnavailable, Words
 from keys.model import KeyPlace, Signer, TimestampAuthority, TrustMaterial
 from keys.remote import RemoteService, RemoteSigner
@@ -181,6 +182,7 @@ class Parts:
         self.origin = f"congvan/{kept_secret(settings.data / 'secrets' / ORIGIN, _new_origin).decode()}"
         self.named: dict[str, tuple[bytes, ...]] = {}
         self.visitor_files = VisitorFiles(settings.data / "visiting")
+        self._access: dict[str, ClientAccess] = {}
         self._jobs = job_client(database)
         self._turns = tuple(threading.Lock() for _ in range(64))
 
@@ -303,7 +305,16 @@ class Parts:
         if url is None:
             raise KeyUnavailable(why=UNKNOWN_SERVICE)
         version = 2 if url.rstrip("/").endswith("/v2") else 1
-        return RemoteService(url, self.settings.remote_tokens.get(name), version)
+        return RemoteService(url, self.settings.remote_tokens.get(name), version, self._access_to(name, url))
+
+    def _access_to(self, name: str, url: str) -> ClientAccess | None:
+        """Tokens for our id at that service, kept between signatures; None where the settings name no id."""
+        client, secret = self.settings.remote_clients.get(name), self.settings.remote_secrets.get(name)
+        if client is None or secret is None:
+            return None
+        gives = self.settings.remote_token_urls.get(name) or f"{url.rstrip('/')}/oauth2/token"
+        made = ClientAccess(gives, client, secret, self.call, self.now)
+        return self._access.setdefault(name, made)
 
     def call(
         self, url: str, *, body: bytes, content_type: str, headers: Mapping[str, str], limit: int

@@ -66,8 +66,38 @@ class TokenPinLocked(PinLocked):
 class RemotePinWrong(PinWrong):
     """The same from a remote signing service, which counts by itself."""
 
-    vi = "Dịch vụ ký số từ xa báo sai mã PIN hoặc mã OTP."
-    en = "The remote signing service says that the PIN or the one-time code is wrong."
+    vi = "Dịch vụ ký số từ xa báo sai mã PIN."
+    en = "The remote signing service says that the PIN is wrong."
+
+
+class OtpMissing(KeysError):
+    code = "otp-missing"
+    vi = "Khóa này cần mã OTP. Hãy bấm “Gửi mã” rồi nhập mã nhận được."
+    en = "This key needs a one-time code. Have it sent, then enter it."
+
+
+class OtpNotSent(KeysError):
+    code = "otp-not-sent"
+    vi = "Khóa này không dùng mã OTP gửi từ dịch vụ ký số từ xa."
+    en = "No one-time code is sent for this key."
+
+
+class TooManyForOneCode(KeysError):
+    code = "too-many-for-one-code"
+    vi = "Một mã OTP của khóa này chỉ ký được {most} văn bản một lần. Chưa ký văn bản nào; hãy chọn ít hơn."
+    en = "One code of this key signs {most} documents at a time. Nothing was signed; choose fewer."
+
+
+class OtpWrong(KeysError):
+    code = "otp-wrong"
+    vi = "Dịch vụ ký số từ xa báo mã OTP sai hoặc đã hết hạn. Hãy yêu cầu mã mới."
+    en = "The remote signing service says that the one-time code is wrong or over. Ask for a new one."
+
+
+class SigningAuthorisationEnded(KeysError):
+    code = "signing-authorisation-ended"
+    vi = "Cho phép ký của dịch vụ ký số từ xa đã hết hiệu lực. Văn bản chưa được ký; hãy ký lại."
+    en = "The remote service's authorisation to sign is over. Nothing was signed; sign again."
 
 
 class PinTooShort(KeysError):

@@ -131,7 +131,8 @@ class Elsewhere:
 
     `service` is a name of the settings: of a PKCS#11 library (its path never comes out of a database) or of a remote
     service. `token` is the token's label (empty for a service), `key` the key's label or the credential's id.
-    `pin_from` names a credential that holds the PIN; None: the person types it.
+    `pin_from` names a credential that holds the PIN; None: the person types it, unless `asks_pin` says that there is
+    none. `otp`: where a one-time code comes from that the person types too.
     """
 
     place: KeyPlace
@@ -139,6 +140,15 @@ class Elsewhere:
     token: str
     key: str
     pin_from: str | None = None
+    asks_pin: bool = True
+    otp: "OneTimeCode | None" = None
+
+
+class OneTimeCode(StrEnum):
+    """Where the one-time code of a remote key comes from: the service sends it, or the person's own device makes it."""
+
+    SENT = "sent"
+    OWN = "own"
 
 
 class Signer(Protocol):

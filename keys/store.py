@@ -17,6 +17,7 @@ from keys.model import (
     InUse,
     KeyPlace,
     KeyRecord,
+    OneTimeCode,
     Purpose,
     TrustMaterial,
     TrustWorld,
@@ -323,7 +324,8 @@ class KeyStore:
             return None
         if row.retired_at is not None:
             raise KeyUnavailable(why=RETIRED)
-        return Elsewhere(KeyPlace(row.place), row.service, row.token, row.key, row.pin_from)
+        otp = OneTimeCode(row.otp) if row.otp else None
+        return Elsewhere(KeyPlace(row.place), row.service, row.token, row.key, row.pin_from, row.asks_pin, otp)
 
     # --- master keys ---
 

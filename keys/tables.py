@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Dialect, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, DateTime, Dialect, Index, Integer, LargeBinary, MetaData, String, Table
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData()
@@ -122,6 +122,8 @@ elsewhere = Table(
     Column("token", String(64), nullable=False),
     Column("key", String(256), nullable=False),
     Column("pin_from", String(64)),
+    Column("asks_pin", Boolean, nullable=False),
+    Column("otp", String(8)),
     Index("keys_elsewhere_holder", "holder"),
 )
-"""A key on a token or at a remote service, and who may use it."""
+"""A key on a token or at a remote service, who may use it, and what they type for it."""

@@ -22,6 +22,10 @@ Delivery = Annotated[str, typer.Argument(help="Mã nơi nhận (dlv_…). / Deli
 Reason = Annotated[str, typer.Option(help="Lý do. / Reason.")]
 Pin = Annotated[str | None, typer.Option(help="Mã PIN; nên để chương trình hỏi. / Better typed when asked.")]
 
+Otp = Annotated[
+    str | None, typer.Option(help="Mã OTP; trống: chương trình yêu cầu gửi rồi hỏi. / Else sent and asked for.")
+]
+
 _session = Path(typer.get_app_dir("congvan")) / "session"
 
 
@@ -156,10 +160,9 @@ def submit(
     _move(document, lambda c, d: c.submit(d, _signers(c, by) if by else None))
 
 
-def sign(document: Document, pin: Pin = None) -> None:
+def sign(document: Document, pin: Pin = None, otp: Otp = None) -> None:
     """Ký nháy hoặc ký số khi đến lượt. / Initial or sign when it is your turn."""
-    given = typed(pin, "Mã PIN / PIN")
-    _move(document, lambda c, d: c.sign(d, given))
+    _move(document, lambda c, d: c.sign(d, **_typed_for(c, "sign", pin, otp)))
 
 
 def return_(document: Document, reason: Reason) -> None:
@@ -176,10 +179,9 @@ def number(
     _move(document, lambda c, d: c.number(d, series, date))
 
 
-def seal(document: Document, pin: Pin = None) -> None:
+def seal(document: Document, pin: Pin = None, otp: Otp = None) -> None:
     """Đóng dấu số. / Seal."""
-    given = typed(pin, "Mã PIN / PIN")
-    _move(document, lambda c, d: c.seal(d, given))
+    _move(document, lambda c, d: c.seal(d, **_typed_for(c, "seal", pin, otp)))
 
 
 def issue(
@@ -204,12 +206,12 @@ def batch(
     act: Annotated[Literal["sign", "seal"], typer.Argument(help="sign: ký; seal: đóng dấu.")],
     documents: Annotated[list[str] | None, typer.Argument(help="Mã các văn bản; trống: tất cả đang chờ tôi.")] = None,
     pin: Pin = None,
+    otp: Otp = None,
 ) -> None:
     """Ký hoặc đóng dấu nhiều văn bản bằng một lần nhập PIN. / Sign or seal many documents with one PIN.
 
     Kết quả từng văn bản hiện ngay khi xong; lỗi ở một văn bản không dừng các văn bản khác.
     """
-    given = typed(pin, "Mã PIN / PIN")
     with client_of_session() as client:
         chosen = [client.document(one) for one in documents or []]
         if not documents:
@@ -219,7 +221,7 @@ def batch(
             return
         subjects = {one["id"]: one["subject"] for one in chosen}
         failed = 0
-        for line in client.batch(act, chosen, given):
+        for line in client.batch(act, chosen, **_typed_for(client, act, pin, otp)):
             if line.get("finished"):
                 failed = line["failed"]
                 typer.echo(f"{line['done']} xong, {failed} không được. / {line['done']} done, {failed} failed.")
@@ -323,6 +325,17 @@ def start(delivery: Delivery) -> None:
 def complete(delivery: Delivery) -> None:
     """Hoàn thành. / Complete."""
     _work(delivery, lambda c, d: c.complete(d))
+
+
+def _typed_for(client: Congvan, act: str, pin: str | None, otp: str | None) -> dict[str, Any]:
+    """What the caller's key takes: its PIN, and a code that the remote service is asked to send first."""
+    key = next((one for one in client.signing_keys() if one["act"] == act), {"pin": True, "otp": None})
+    given = typed(pin, "Mã PIN / PIN") if key["pin"] or pin is not None else ""
+    if otp is None and key["otp"] is not None:
+        if key["otp"] == "sent":
+            client.send_code(act)
+        otp = typed(None, "Mã OTP / One-time code")
+    return {"pin": given, "otp": otp}
 
 
 def _media_type(file: Path) -> str:

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api import batches, schemas
+from api import batches, own_keys, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.errors import Malformed
+from api.pages.codes import code_sent
 from api.pages.page import form_of, page
 from api.pages.render import language_of
 from api.pages.texts import text
@@ -44,6 +45,12 @@ async def done(request: Request, parts: Running, caller: Me, act: str) -> Respon
     return await run_in_threadpool(lambda: _page(request, parts, caller, act, list(said)))
 
 
+@router.post("/{act}/code")
+def send_code(request: Request, parts: Running, caller: Me, act: str) -> Response:
+    """Have the one-time code of the caller's remote key sent."""
+    return code_sent(request, parts, caller, act, back=f"/documents/batch/{act}")
+
+
 def _page(request: Request, parts: Parts, caller: Caller, act: str, results: list[dict[str, Any]]) -> Response:
     if act not in batches.ACTS:
         raise NotFound
@@ -57,14 +64,19 @@ def _page(request: Request, parts: Parts, caller: Caller, act: str, results: lis
         known = store.documents_by_id(line["document"] for line in results if "document" in line)
     rows = [document for document in waiting.rows if document.pending_signature is None]
     subjects = {id_: document.subject for id_, document in known.items() if document.office == office}
-    return page(request, "many.html", caller, {"act": act, "rows": rows, "results": results, "subjects": subjects})
+    values = {
+        "act": act, "rows": rows, "results": results, "subjects": subjects,
+        "own_key": own_keys.for_acts(parts, caller, [act]),
+    }  # fmt: skip
+    return page(request, "many.html", caller, values)
 
 
 def _asked(act: str, form: dict[str, Any]) -> schemas.BatchAsked:
     try:
         chosen = [schemas.BatchItem(id=one.rpartition(":")[0], version=int(one.rpartition(":")[2]))
                   for one in form.get("document[]", [])]  # fmt: skip
-        return schemas.BatchAsked(act=act, pin=str(form.get("pin", "")), documents=chosen)  # type: ignore[arg-type]
+        pin, otp = str(form.get("pin", "")), str(form.get("otp", "")).strip() or None
+        return schemas.BatchAsked(act=act, pin=pin, otp=otp, documents=chosen)  # type: ignore[arg-type]
     except ValueError as error:
         raise Malformed(what="document") from error
 

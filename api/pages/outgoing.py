@@ -9,12 +9,13 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api import attachments, cases, changes, schemas
+from api import attachments, cases, changes, own_keys, schemas
 from api.accounts import Caller
 from api.auth import Me, Running
 from api.errors import Malformed
 from api.idempotency import Answer
 from api.pages.changes import changes_page, signed_response
+from api.pages.codes import code_sent
 from api.pages.page import after, form_asked, form_day, form_of, form_version, page
 from api.pages.render import html, language_of, local_day
 from api.pages.shared import PICTURE_WIDTH, history, page_values, report_values
@@ -111,6 +112,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "attachments": attached,
         "endings": ",".join(f".{ending}" for ending in ALLOWED),
         "due": consignment.due if consignment else None,
+        "own_key": own_keys.for_acts(parts, caller, acts),
         "desk": _desk_key(parts, acts, language, attached, signed_before=bool(signed)),
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
@@ -195,6 +197,14 @@ async def recipients(request: Request, parts: Running, caller: Me, document: str
     return await run_in_threadpool(resolved)
 
 
+@router.post("/{document}/code/{wanted}")
+def send_code(request: Request, parts: Running, caller: Me, document: str, wanted: str) -> Response:
+    """Have the one-time code of the caller's remote key sent."""
+    with parts.read() as reading:
+        found_document(reading.exchange, document, caller.actor)
+    return code_sent(request, parts, caller, wanted, back=f"/documents/{document}")
+
+
 @router.post("/{document}/attach")
 async def attach(request: Request, parts: Running, caller: Me, document: str) -> Response:
     """One more separate attachment, from the chosen file."""
@@ -232,18 +242,18 @@ async def act(request: Request, parts: Running, caller: Me, document: str, act: 
 
 def _act(request: Request, parts: Parts, caller: Caller, document: str, act: str, form: dict[str, Any]) -> Answer:
     asked, version = form_asked(request, form), form_version(form)
-    reason, pin = str(form.get("reason", "")), str(form.get("pin", ""))
+    reason, pin, otp = (str(form.get(name, "")) for name in ("reason", "pin", "otp"))
     if act == "submit":
         return cases.submit(parts, caller, asked, document, version)
     if act == "sign":
-        return cases.sign(parts, caller, asked, document, version, pin)
+        return cases.sign(parts, caller, asked, document, version, pin, otp.strip() or None)
     if act == "return":
         return cases.give_back(parts, caller, asked, document, version, reason)
     if act == "number":
         day = form_day(form, "date")
         return cases.number(parts, caller, asked, document, version, str(form.get("series", "")), day)
     if act == "seal":
-        return cases.seal(parts, caller, asked, document, version, pin)
+        return cases.seal(parts, caller, asked, document, version, pin, otp.strip() or None)
     if act == "cancel":
         return cases.cancel(parts, caller, asked, document, version, reason)
     if act == "edit":

@@ -2,8 +2,22 @@
 
 from fastapi import APIRouter
 
-from api.v1 import about, batches, deliveries, directory, documents, evidence, feed, ledger, signatures, uploads
+from api.v1 import (
+    about,
+    batches,
+    deliveries,
+    directory,
+    documents,
+    evidence,
+    feed,
+    ledger,
+    own_keys,
+    signatures,
+    uploads,
+)
 
 router = APIRouter(prefix="/api/v1")
-for part in (about, directory, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger):
+for part in (
+    about, directory, own_keys, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger,
+):  # fmt: skip
     router.include_router(part.router)

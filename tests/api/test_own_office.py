@@ -3,6 +3,8 @@
 import base64
 import copy
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,8 +20,9 @@ from sqlalchemy import text
 
 from api import watch
 from api.app import create_app
-from api.cli import run
+from api.cli import road, run
 from api.client import Json
+from api.outgoing import Outgoing
 from api.pilot.walk import Login
 from api.settings import load_settings
 from api.wiring import build_parts
@@ -28,7 +31,7 @@ from keys.authority import PilotAuthority, PublicKey
 from keys.certificates import fingerprint
 from keys.remote import RemoteService, credential_of
 from signing.stamp import draw_seal_image, draw_signature_image
-from tests.fixtures.csc import Csc, Said, Way
+from tests.fixtures.csc import Asking, Csc, Said, Way
 from tests.fixtures.hsm import PIN as TOKEN_PIN
 from tests.fixtures.hsm import Token, pulled_out, token_says
 from tests.fixtures.pilot import PilotServer, now
@@ -98,7 +101,9 @@ def own(
         "CONGVAN_TSA_URL": authority.tsa_url,
         "CONGVAN_OUTGOING_ALLOWED": json.dumps(hosts),
         "CONGVAN_PKCS11_MODULES": json.dumps({"hsm": token.module}),
-        "CONGVAN_REMOTE_SERVICES": json.dumps({"ca": csc.url}),
+        "CONGVAN_REMOTE_SERVICES": json.dumps({"ca": csc.url, "asking": csc.url}),
+        "CONGVAN_REMOTE_CLIENTS": json.dumps({"asking": Asking.CLIENT}),
+        "CONGVAN_REMOTE_SECRETS": json.dumps({"asking": Asking.SECRET}),
         "CONGVAN_REMOTE_TOKENS": json.dumps({"ca": "access"}),
         "CREDENTIALS_DIRECTORY": str(folder / "credentials"),
     }
@@ -353,8 +358,146 @@ def test_what_a_remote_service_refuses_or_lies_leaves_the_document_as_it_was(own
     wrong: Way = lambda m, b, go: (400, b'{"error": "invalid_otp"}') if m == "credentials/authorize" else go(b)  # noqa: E731
     with remote(wrong):
         refused = refusal(lambda: leader.sign(document, "13572468", otp="1"))
-    assert (refused.code, refused.problem["retryable"]) == ("pin-wrong", False)
+    assert (refused.code, refused.problem["retryable"]) == ("otp-wrong", False)
+    with remote(lambda m, b, go: (400, b"{}") if m == "signatures/signHash" else go(b)):
+        refused = refusal(lambda: leader.sign(document, "13572468", otp="1"))
+    assert (refused.code, refused.problem["retryable"]) == ("signing-authorisation-ended", False)
     assert own.unchanged(document)
+
+
+def test_a_remote_service_that_is_silent_or_gone_leaves_the_document_as_it_was(own: Own, remote: Any) -> None:
+    document, done = own.waiting(), threading.Event()
+    impatient = own.service.quick(remote_seconds=1)
+
+    def silent(_: str, __: bytes, ___: Callable[[bytes], Said]) -> Said:
+        done.wait(30)
+        return 500, b""
+
+    with remote(silent):
+        refused = refusal(lambda: impatient.person(LEADER, "en").sign(document, "13572468"))
+        done.set()
+    assert (refused.code, "does not answer" in str(refused.problem["detail"])) == ("key-unavailable", True)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = f"127.0.0.1:{nobody.getsockname()[1]}"
+        gone = own.service.quick(remote_services={"ca": f"http://{away}/csc/v1"})
+        gone.parts.outgoing = Outgoing([away])
+        refused = refusal(lambda: gone.person(LEADER, "en").sign(document, "13572468"))
+    assert (refused.code, refused.problem["retryable"]) == ("key-unavailable", True)
+    assert own.unchanged(document)
+
+
+# -- a remote service that sends one-time codes and gives access tokens --
+
+
+@pytest.fixture
+def asking(own: Own, csc: Csc) -> Iterator[Asking]:
+    """The leader's key is at a remote service that asks for a PIN and a code, and knows us by id and secret."""
+    known = credential_of(RemoteService(csc.url), own.service.parts.call, "gov/leader")
+    public = load_der_x509_certificate(known.certificate).public_key()
+    way = Asking(own.leader_certificate(public), *own.authority.chain)  # type: ignore[arg-type]
+    with csc.line(way):
+        assert command("key", "remote", "asking", "gov/leader", *uses()) == 0
+        yield way
+
+
+def test_the_leader_has_a_code_sent_and_signs_with_it_once(own: Own, asking: Asking, csc: Csc) -> None:
+    document, leader = own.waiting(), own.service.person(LEADER)
+    [key] = leader.signing_keys()
+    assert (key["act"], key["place"], key["pin"], key["otp"]) == ("sign", "remote", True, "sent")
+
+    assert refusal(lambda: leader.sign(document, Asking.PIN)).code == "otp-missing"
+    assert leader.send_code("sign") == {"act": "sign", "sent": True}
+    [code] = asking.codes
+    assert refusal(lambda: leader.sign(document, "00000000", otp=code)).code == "pin-wrong"
+    assert refusal(lambda: leader.sign(document, Asking.PIN, otp="000000")).code == "otp-wrong"
+    assert own.unchanged(document)
+    assert leader.sign(document, Asking.PIN, otp=code)["state"] == "signed"
+    assert refusal(lambda: leader.sign(own.waiting(), Asking.PIN, otp=code)).code == "otp-wrong", "a code counts once"
+    said = {headers["Authorization"] for method, headers, _ in csc.asked[-3:] if method != "oauth2/token"}
+    assert said <= {f"Bearer {token}" for token in asking.tokens}, "the service knows us by the token that it gave"
+
+
+def test_a_code_is_sent_for_a_remote_key_only_and_to_its_own_person(own: Own, asking: Asking, in_vault: None) -> None:
+    assert refusal(lambda: own.service.person(LEADER).send_code("sign")).code == "otp-not-sent"
+    assert refusal(lambda: own.service.person("chuyenvien.huyen").send_code("sign")).code == "certificate-missing"
+    assert refusal(lambda: own.service.person(LEADER).send_code("seal")).code == "certificate-missing"
+    assert asking.codes == []
+
+
+def test_the_page_has_a_field_for_the_code_and_a_button_that_has_it_sent(own: Own, asking: Asking) -> None:
+    document, browser = own.waiting(), own.service.new_browser(LEADER)
+    address = f"/documents/{document['id']}"
+    page = browser.http.get(address).text
+    assert all(word in page for word in ('name="pin"', 'name="otp"', "Gửi mã", f"{address}/code/sign"))
+
+    sent = browser.post(f"{address}/code/sign", headers={"HX-Request": "true"})
+    assert "Đã yêu cầu gửi mã OTP." in sent.text
+    assert browser.post(f"{address}/code/sign").headers["location"] == address, "and without a script"
+    wrong = browser.post(f"{address}/sign", {"pin": Asking.PIN, "otp": "1", "version": document["version"]})
+    assert "mã OTP sai" in wrong.text
+    assert own.unchanged(document)
+    signing = {"pin": Asking.PIN, "otp": f" {asking.codes[-1]} ", "version": document["version"]}
+    assert browser.post(f"{address}/sign", signing).status_code == 303
+    assert own.service.person(LEADER).document(document["id"])["state"] == "signed"
+
+
+def test_the_page_says_when_the_code_cannot_be_sent(own: Own, asking: Asking, csc: Csc) -> None:
+    address = f"/documents/{own.waiting()['id']}/code/sign"
+    browser = own.service.new_browser(LEADER)
+    with csc.line(lambda _, __, ___: (500, b"{}")):
+        told = browser.post(address, headers={"HX-Request": "true"})
+    assert "(key-unavailable)" in told.text
+
+
+def test_the_command_has_the_code_sent_and_asks_for_it(
+    own: Own, asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = own.waiting()
+    monkeypatch.setattr(road, "client_of_session", lambda: own.service.person(LEADER))
+    monkeypatch.setattr(road, "typed", lambda given, _: given or asking.codes[-1])
+    assert command("sign", document["id"], "--pin", Asking.PIN) == 0
+    assert own.service.person(LEADER).document(document["id"])["state"] == "signed"
+
+
+def test_many_documents_are_signed_with_one_code_under_one_authorisation(own: Own, asking: Asking, csc: Csc) -> None:
+    leader, waiting = own.service.person(LEADER), [own.waiting() for _ in range(3)]
+    taken = waiting[1]
+    leader.send_code("sign")
+    leader.give_back(taken, "Thử")
+    del csc.asked[:]
+    *lines, last = leader.batch("sign", waiting, Asking.PIN, otp=asking.codes[-1])
+    assert [(line["document"], line["state"]) for line in lines] == [
+        (waiting[0]["id"], "signed"), (taken["id"], None), (waiting[2]["id"], "signed"),
+    ]  # fmt: skip
+    assert last == {"finished": True, "done": 2, "failed": 1}
+    [authorised] = [body for method, _, body in csc.asked if method == "credentials/authorize"]
+    assert (authorised["numSignatures"], len(authorised["hash"])) == (2, 2), "who was refused before is not waited for"
+
+
+def test_a_wrong_code_signs_none_of_many_and_is_sent_once(own: Own, asking: Asking, csc: Csc) -> None:
+    leader, waiting = own.service.person(LEADER), [own.waiting() for _ in range(2)]
+    del csc.asked[:]
+    *lines, last = leader.batch("sign", waiting, Asking.PIN, otp="000000")
+    assert [line["problem"]["code"] for line in lines] == ["otp-wrong"] * 2
+    assert last["done"] == 0
+    assert [method for method, _, _ in csc.asked].count("credentials/authorize") == 1
+    assert all(own.unchanged(document) for document in waiting)
+
+
+def test_more_documents_than_one_code_is_for_are_refused_before_anything_is_signed(
+    own: Own, asking: Asking, csc: Csc
+) -> None:
+    leader, waiting = own.service.person(LEADER), [own.waiting() for _ in range(2)]
+    leader.send_code("sign")
+    asking.at_once = 1
+    del csc.asked[:]
+    assert refusal(lambda: list(leader.batch("sign", waiting, Asking.PIN, otp=asking.codes[-1]))).code == (
+        "too-many-for-one-code"
+    )
+    assert refusal(lambda: list(leader.batch("sign", waiting, Asking.PIN))).code == "otp-missing"
+    assert not [method for method, _, _ in csc.asked if method == "credentials/authorize"]
+    assert all(own.unchanged(document) for document in waiting)
 
 
 def test_nothing_that_was_typed_is_in_the_log(own: Own, remote: Any, capfd: pytest.CaptureFixture[str]) -> None:

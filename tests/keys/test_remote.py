@@ -5,17 +5,19 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from api.outgoing import Outgoing
+from keys.access import ClientAccess
 from keys.certificates import read_certificate, signed_by
-from keys.errors import KeyUnavailable, RemotePinWrong
+from keys.errors import KeyUnavailable, OtpMissing, OtpWrong, RemotePinWrong, SigningAuthorisationEnded
 from keys.model import Signer
 from keys.remote import RemoteService, RemoteSigner, credential_of, send_otp
-from tests.fixtures.csc import Csc, Said, Way
+from tests.fixtures.csc import Asking, Csc, Said, Way
 
 TOKEN = "access-token-1"
 PIN, OTP = "13572468", "998877"
@@ -128,7 +130,8 @@ def test_a_hash_that_was_not_authorised_is_refused_by_the_service_itself(csc: Cs
         other = base64.b64encode(hashlib.sha256(b"another").digest()).decode()
         return go(json.dumps(json.loads(body) | {"hash": [other]}).encode())
 
-    assert "no longer valid" in refusal(csc, on("signatures/signHash", swapped))
+    way = on("signatures/signHash", swapped)
+    assert "Nothing was signed" in refusal(csc, way, error=SigningAuthorisationEnded)
 
 
 def test_a_key_whose_certificate_was_exchanged_is_not_used(csc: Csc) -> None:
@@ -146,15 +149,115 @@ def test_a_disabled_key_is_not_used(csc: Csc) -> None:
     assert "disabled" in refusal(csc, on("credentials/info", disabled))
 
 
-def test_a_wrong_pin_or_code_is_a_wrong_pin_and_not_to_be_tried_again_by_itself(csc: Csc) -> None:
-    for said in ("invalid_pin", "invalid_otp"):
-        told = refusal(csc, on("credentials/authorize", fixed(400, error=said)), error=RemotePinWrong)
-        assert "PIN or the one-time code" in told
+@pytest.mark.parametrize(("said", "error"), [("invalid_pin", RemotePinWrong), ("invalid_otp", OtpWrong)])
+def test_a_wrong_pin_or_code_is_said_and_never_sent_a_second_time(csc: Csc, said: str, error: type[Exception]) -> None:
+    known = credential_of(service(csc), Line(csc), "gov/leader")
+    remote = RemoteSigner(service(csc), Line(csc), "gov/leader", known.certificate, known.chain, pin=PIN)
+    with csc.line(on("credentials/authorize", fixed(400, error=said))), remote:
+        del csc.asked[:]
+        for _ in range(3):
+            with pytest.raises(error):
+                remote.sign(b"data")
+    assert [method for method, _, _ in csc.asked] == ["credentials/authorize"], "three wrong PINs lock a real key"
+
+
+def test_a_key_with_a_one_time_code_is_not_even_asked_without_one(csc: Csc) -> None:
+    with csc.line(Asking()):
+        del csc.asked[:]
+        with pytest.raises(OtpMissing), signer(csc, pin=Asking.PIN):
+            pass
+    assert {method for method, _, _ in csc.asked} == {"credentials/info"}
 
 
 def test_a_withdrawn_authorisation_is_said(csc: Csc) -> None:
     way = on("signatures/signHash", fixed(400, error="invalid_request", error_description="Invalid parameter SAD"))
-    assert "no longer valid" in refusal(csc, way)
+    assert "Nothing was signed" in refusal(csc, way, error=SigningAuthorisationEnded)
+
+
+def test_several_hashes_are_signed_under_one_authorisation_each_with_its_own_signature(csc: Csc) -> None:
+    del csc.asked[:]
+    many = [b"one", b"two", b"three"]
+    with signer(csc) as remote:
+        made = remote.sign_together(many)
+    assert all(signed_by(remote.certificate, data, one) for data, one in zip(many, made, strict=True))
+    methods = [method for method, _, _ in csc.asked]
+    assert (methods.count("credentials/authorize"), methods.count("signatures/signHash")) == (1, 1)
+
+
+def test_signatures_that_come_in_another_order_do_not_leave(csc: Csc) -> None:
+    def turned(body: bytes, go: Callable[[bytes], Said]) -> Said:
+        status, answer = go(body)
+        return status, json.dumps({"signatures": json.loads(answer)["signatures"][::-1]}).encode()
+
+    with csc.line(on("signatures/signHash", turned)), signer(csc) as remote, pytest.raises(KeyUnavailable) as wrong:
+        remote.sign_together([b"one", b"two"])
+    assert "does not fit the certificate" in str(wrong.value)
+
+
+# -- our own access --
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def client(csc: Csc, clock: Clock, secret: str = Asking.SECRET) -> RemoteService:
+    access = ClientAccess(f"{csc.url}/oauth2/token", Asking.CLIENT, secret, Line(csc), clock)
+    return RemoteService(csc.url, access=access)
+
+
+def shown(csc: Csc) -> list[str]:
+    """The tokens that were shown to the service, in order."""
+    return [headers["Authorization"] for method, headers, _ in csc.asked if method != "oauth2/token"]
+
+
+def test_an_access_token_is_asked_for_once_and_again_before_it_ends(csc: Csc) -> None:
+    clock, asking = Clock(), Asking()
+    here = client(csc, clock)
+    with csc.line(asking):
+        del csc.asked[:]
+        for minutes in (0, 30, 59.9):
+            clock.at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+            credential_of(here, Line(csc), "gov/leader")
+    assert shown(csc) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+def test_an_access_token_that_is_taken_back_is_renewed_once_and_the_call_goes_on(csc: Csc) -> None:
+    asking, over = Asking(), {"Bearer token-1"}
+
+    def watched(method: str, body: bytes, go: Callable[[bytes], Said]) -> Said:
+        if method != "oauth2/token" and csc.asked[-1][1]["Authorization"] in over:
+            return 401, b'{"error": "invalid_token"}'
+        return asking(method, body, go)
+
+    here = client(csc, Clock())
+    with csc.line(watched):
+        assert credential_of(here, Line(csc), "gov/leader").enabled
+        over |= {"Bearer token-2", "Bearer token-3"}
+        with pytest.raises(KeyUnavailable, match="refuses our access"):
+            credential_of(here, Line(csc), "gov/leader")
+    assert len(asking.tokens) == 3, "and not for ever"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((401, b'{"error": "invalid_client"}'), "refuses our access"),
+        ((500, b""), "makes no sense"),
+        ((200, b'{"access_token": "a\\r\\nX: y", "token_type": "Bearer"}'), "makes no sense"),
+        ((200, b'{"access_token": 5, "token_type": "Bearer"}'), "makes no sense"),
+        ((200, b'{"access_token": "a", "token_type": "mac"}'), "makes no sense"),
+        ((200, b"[]"), "makes no sense"),
+    ],
+    ids=["another secret", "broken", "header in it", "a number", "another kind", "a list"],
+)
+def test_a_service_that_gives_no_access_token_is_said(csc: Csc, answer: Said, said: str) -> None:
+    with csc.line(on("oauth2/token", lambda _, __: answer)), pytest.raises(KeyUnavailable, match=said):
+        credential_of(client(csc, Clock()), Line(csc), "gov/leader")
 
 
 @pytest.mark.parametrize("method", ["credentials/info", "credentials/authorize", "signatures/signHash"])

@@ -109,6 +109,8 @@ def upgrade() -> None:
         sa.Column("token", sa.String(length=64), nullable=False),
         sa.Column("key", sa.String(length=256), nullable=False),
         sa.Column("pin_from", sa.String(length=64), nullable=True),
+        sa.Column("asks_pin", sa.Boolean(), nullable=False),
+        sa.Column("otp", sa.String(length=8), nullable=True),
         sa.PrimaryKeyConstraint("key_id", "holder"),
     )
     with op.batch_alter_table("keys_elsewhere", schema=None) as batch_op:

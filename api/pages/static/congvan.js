@@ -5,7 +5,7 @@
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-once]")) return;
-  const button = form.querySelector("button:not([type=button])");
+  const button = form.querySelector("button:not([type=button]):not([data-send-code])");
   if (!button) return;
   if (button.dataset.busy) button.textContent = button.dataset.busy;
   setTimeout(() => { button.disabled = true; }, 0);
@@ -174,7 +174,7 @@ if (batch) {
   const count = () => {
     const n = boxes().filter((box) => box.checked).length;
     batch.querySelector("[data-count]").textContent = n ? `(${n})` : "";
-    batch.querySelector("button").disabled = !n || running;
+    batch.querySelector("button:not([data-send-code])").disabled = !n || running;
   };
   const chosen = (event) => {
     if (event.target.matches("[data-all]")) boxes().forEach((box) => { box.checked = event.target.checked && !box.disabled; });
@@ -201,7 +201,7 @@ if (batch) {
   };
   batch.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const bar = batch.querySelector("progress"), button = batch.querySelector("button"), said = document.createElement("p");
+    const bar = batch.querySelector("progress"), button = batch.querySelector("button:not([data-send-code])"), said = document.createElement("p");
     document.getElementById("batch-said").replaceChildren(said);
     bar.hidden = false;
     bar.max = boxes().filter((box) => box.checked).length;
@@ -228,7 +228,7 @@ if (batch) {
       said.className = "alert alert-danger";
       said.textContent = problem instanceof TypeError ? batch.dataset.failed : problem.message;
     }
-    batch.querySelector("input[type=password]").value = "";
+    batch.querySelectorAll("input[name=pin], input[name=otp]").forEach((field) => { field.value = ""; });
     running = false;
     count();
   });
