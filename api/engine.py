@@ -31,6 +31,7 @@ BEAT_SECONDS = 2.0
 DEAD_AFTER = timedelta(seconds=15)
 SEQUENCE_SECONDS = 0.3
 STAMP_SECONDS = 60.0
+CLOCK_SECONDS = 10.0
 SWEEP_SECONDS = 3600.0
 FIRST_RETRY_SECONDS = 2.0
 RETRY_GROWTH = 1.5
@@ -92,10 +93,11 @@ class Worker:
         self,
         sequence: Callable[["Parts"], bool],
         stamp: Callable[["Parts"], None],
+        clock: Callable[["Parts"], None],
         sweep: Callable[["Parts"], None],
     ) -> None:
         """Do jobs until `stop`. `sequence` is called again at once while it returns True; `stamp` every minute,
-        `sweep` at the start and every hour."""
+        `clock` every ten seconds, `sweep` at the start and every hour."""
         self._parts_beat()
         DBOS(config=_config(self._parts.database, self._id))
         for kind, act in self._kinds.items():
@@ -105,6 +107,7 @@ class Worker:
         threads = [
             threading.Thread(target=self._every, args=(BEAT_SECONDS, self._beat_and_reap), name="heartbeat"),
             threading.Thread(target=self._every, args=(STAMP_SECONDS, lambda: stamp(self._parts)), name="stamp"),
+            threading.Thread(target=self._every, args=(CLOCK_SECONDS, lambda: clock(self._parts)), name="clock"),
             threading.Thread(target=self._every, args=(SWEEP_SECONDS, lambda: sweep(self._parts)), name="sweep"),
         ]
         for thread in threads:

@@ -132,6 +132,8 @@ STATUS: dict[type[Exception], int] = {
     exchange.PersonUnknown: 422,
     exchange.CursorInvalid: 400,
     exchange.FeedDiverged: 409,
+    exchange.CalendarInvalid: 422,
+    exchange.DueInvalid: 422,
 }
 
 RETRYABLE = frozenset(

@@ -1,6 +1,6 @@
-"""What time brings to certificates: those that end are told of in time, those that were revoked stop signing.
+"""What time brings: deadlines warn and are over; certificates that end are told of, those revoked stop signing.
 
-Called by the worker every hour; each thing is done once, or once a day, by what the database remembers of it.
+Called by the worker; each thing is done once, or once a day, by what the database remembers of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,8 @@ from signing.verify import certificates_in
 WARN_DAYS = (60, 14, 3, 0)
 """Days before the end at which people are told; 0: it has ended."""
 DAILY = timedelta(hours=23)
+DEADLINES_AT_ONCE = 200
+"""How many deadlines one transaction looks at: others write between two of them."""
 log = structlog.get_logger("congvan.watch")
 
 
@@ -106,6 +108,15 @@ def ask_about_arrivals(parts: Parts) -> list[str]:
                 if watch.signers_asked(writing.tx, delivery, revoked, at=at):
                     told.append(delivery)
     return told
+
+
+def clock(parts: Parts) -> None:
+    """Let deadlines warn and be overdue, all that should have by now; what others hold now comes next time."""
+    while True:
+        with parts.write() as writing:
+            done = watch.deadlines_due(writing.tx, at=parts.now(), most=DEADLINES_AT_ONCE)
+        if not done:
+            return
 
 
 def hourly(parts: Parts) -> None:

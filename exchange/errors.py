@@ -380,3 +380,15 @@ class CursorInvalid(ExchangeError):
     code = "cursor-invalid"
     vi = "Con trỏ không hợp lệ."
     en = "The cursor is invalid."
+
+
+class CalendarInvalid(ExchangeError):
+    code = "calendar-invalid"
+    vi = "Lịch làm việc không hợp lệ ({what})."
+    en = "The working calendar is not valid ({what})."
+
+
+class DueInvalid(ExchangeError):
+    code = "due-invalid"
+    vi = "Thời hạn không hợp lệ: phải từ ngày {first} đến ngày {last}."
+    en = "The due date is not valid: it must be from {first} to {last}."

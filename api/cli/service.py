@@ -71,7 +71,7 @@ def worker() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    working.run(cases.sequence_once, cases.stamp_newest, _sweep)
+    working.run(cases.sequence_once, cases.stamp_newest, watch.clock, _sweep)
     parts.close()
 
 

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import date, datetime
 
+from exchange.acts import clock
 from exchange.acts.receive import moving, sent_files
 from exchange.acts.record import record_delivery
+from exchange.rules.acceptance import require_due
+from exchange.rules.calendar import local_day
 from exchange.rules.lifecycle import Move
-from exchange.rules.model import Actor, Assignment, Delivery, DeliveryState, Event, Role
+from exchange.rules.model import Actor, Assignment, DeadlineKind, Delivery, DeliveryState, Event, Role
 from exchange.storage.store import Transaction
 
 
@@ -23,7 +26,12 @@ def assign(
     instruction: str | None = None,
     at: datetime,
 ) -> tuple[Delivery, Event]:
-    """Act: put somebody in charge. Who and what stay inside; outside only that it happened (code 04)."""
+    """Act: put somebody in charge. Who and what stay inside; outside only that it happened (code 04).
+
+    Raises `DueInvalid` for a day that is over.
+    """
+    if due is not None:
+        require_due(due, local_day(at))
     before, move = moving(tx.store, "assign", actor, delivery, version)
     after = tx.store.change_delivery(before, replace(before, state=DeliveryState(move.target), since=at))
     assignment = Assignment(after.id, after.version, lead, cooperating, for_information, due, instruction, at)
@@ -36,7 +44,10 @@ def assign(
             "due": due.isoformat() if due else None, "instruction": instruction,
         },
     )  # fmt: skip
-    return after, record_delivery(tx, move.event, actor, after, role=role, before=before, at=at, files=files)
+    event = record_delivery(tx, move.event, actor, after, role=role, before=before, at=at, files=files)
+    if due is not None:
+        clock.start_deadline(tx, DeadlineKind.PROCESS, after, at=at, day=due, inward=True)
+    return after, event
 
 
 def start(tx: Transaction, actor: Actor, delivery: str, version: int, *, at: datetime) -> tuple[Delivery, Event]:

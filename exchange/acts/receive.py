@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime
 
+from exchange.acts import clock
 from exchange.acts.record import record_delivery
 from exchange.errors import DigestMismatch, NumberDateInvalid, StateChanged
 from exchange.rules.acceptance import require_reason
@@ -11,6 +12,7 @@ from exchange.rules.ids import new_id
 from exchange.rules.lifecycle import Move, delivery_move
 from exchange.rules.model import (
     Actor,
+    DeadlineKind,
     Delivery,
     DeliveryState,
     Event,
@@ -77,6 +79,9 @@ def register(
             "report_sha256": report.sha256,
         },
     )  # fmt: skip
+    consignment = tx.store.consignment(after.consignment)
+    if consignment is not None and consignment.due is not None:
+        clock.start_deadline(tx, DeadlineKind.PROCESS, after, at=at, day=consignment.due)
     return after, event
 
 

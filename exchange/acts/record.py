@@ -7,11 +7,12 @@ from typing import Any
 
 import rfc8785
 
+from exchange.acts import clock
 from exchange.proof.ledger import leaf_hash
 from exchange.rules.events import INWARD, uri
 from exchange.rules.ids import new_id
 from exchange.rules.lifecycle import DELIVERY_CODES
-from exchange.rules.model import Actor, Delivery, Document, Event, FileRef, Role
+from exchange.rules.model import Actor, Deadline, Delivery, Document, Event, FileRef, Role
 from exchange.storage.store import Transaction
 
 
@@ -38,8 +39,11 @@ def record_document(
         "parties": {"sender": document.office},
         "data": dict(data or {}),
     }
+    if before is not None:
+        clock.ended(tx, type_, before, at, record_clock)
     event = _event(type_, actor, role, body, files, at, document=document.id, consignment=consignment)
     tx.store.add_events([event])
+    clock.started(tx, type_, document, at)
     return event
 
 
@@ -57,9 +61,12 @@ def record_delivery(
     data: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write what happened to one recipient; outward events of a delivery form a chain by `prev`."""
+    if before is not None:
+        clock.ended(tx, type_, before, at, record_clock)
     prev = None if type_ in INWARD or before is None else tx.store.last_outward_leaf(delivery.id)
     event = _delivery_event(type_, actor, delivery, role, before, at, files, reason, data, prev)
     tx.store.add_events([event])
+    clock.started(tx, type_, delivery, at)
     return event
 
 
@@ -73,6 +80,48 @@ def record_consigned(
             for delivery in deliveries
         ]
     )
+    clock.started_together(tx, "delivery.consigned", deliveries, at)
+
+
+def record_clock(
+    tx: Transaction,
+    type_: str,
+    deadline: Deadline,
+    about: Document | Delivery | None,
+    at: datetime,
+    *,
+    actor: Actor | None = None,
+    role: Role = Role.SERVICE,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Write what a deadline did: it warned, is overdue, was moved. It changes no state; `data` says which and when."""
+    sender = about.sender if isinstance(about, Delivery) and not deadline.inward else deadline.office
+    doer = actor or Actor("service", sender, frozenset({Role.SERVICE}))
+    body: dict[str, Any] = {"data": {**_deadline_json(deadline), **(data or {})}, "reason": None}
+    subject: dict[str, str | None] = {"document": None}
+    if about is not None:
+        body |= {
+            "from": about.state,
+            "to": about.state,
+            "version": about.version,
+            "parties": {"sender": deadline.office},
+        }
+        subject = {"document": about.id}
+    if isinstance(about, Delivery):
+        body["parties"] = {"sender": about.sender, "recipient": about.office}
+        prev = None if deadline.inward else tx.store.last_outward_leaf(about.id)
+        body["prev"] = prev.hex() if prev else None
+        subject = {"document": about.document, "consignment": about.consignment, "delivery": about.id}
+    event = _event(type_, doer, role, body, (), at, inward=deadline.inward, **subject)
+    tx.store.add_events([event])
+    return event
+
+
+def _deadline_json(deadline: Deadline) -> dict[str, Any]:
+    return {
+        "deadline": deadline.id, "kind": deadline.kind, "due": _instant(deadline.due),
+        "started_at": _instant(deadline.started_at), "calendar": deadline.calendar,
+    }  # fmt: skip
 
 
 def _delivery_event(
@@ -111,9 +160,10 @@ def _event(
     files: Sequence[FileRef],
     at: datetime,
     *,
-    document: str,
+    document: str | None,
     consignment: str | None = None,
     delivery: str | None = None,
+    inward: bool | None = None,
 ) -> Event:
     id_ = new_id("evt", at)
     subject = {"document": document, "consignment": consignment, "delivery": delivery}
@@ -131,9 +181,9 @@ def _event(
             "files": [{"sha256": file.sha256, "size": file.size} for file in files],
         }
     )
-    inward = type_ in INWARD
+    hidden = type_ in INWARD if inward is None else inward
     leaf = leaf_hash(canonical)
-    return Event(id_, type_, at, canonical, leaf, inward, actor.office, document, consignment, delivery)
+    return Event(id_, type_, at, canonical, leaf, hidden, actor.office, document, consignment, delivery)
 
 
 def _composed(value: Any) -> Any:

@@ -20,7 +20,7 @@ from exchange.errors import (
 )
 from exchange.proof.ledger import merkle_root, recipient_entry
 from exchange.rules import directory
-from exchange.rules.acceptance import require_attachments_sealed, require_sealed
+from exchange.rules.acceptance import require_attachments_sealed, require_due, require_sealed
 from exchange.rules.ids import new_id
 from exchange.rules.model import (
     Actor,
@@ -87,6 +87,8 @@ def issue(
     `certificates` (fingerprints) are those recorded for the office, whose names may not say so.
     Bad recipients refuse the whole call unless `partial`. Raises the refusals of the exchange page §4.
     """
+    if due is not None:
+        require_due(due, on)
     before = moving(tx.store, "issue", actor, document, version)
     require_sealed(report, known=certificates)
     recipients = _accepted(resolve(tx.store, actor, specs, on=on), partial)

@@ -1,11 +1,13 @@
-"""What time brings to what was sent: a signer revoked since is told to both sides, once (exchange page §5.3)."""
+"""What time brings: deadlines that warn or are over (exchange page §7), and signers revoked since (§5.3)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from exchange.acts import clock
 from exchange.acts.receive import sent_files
-from exchange.acts.record import record_delivery
-from exchange.rules.model import Actor, DeliveryState, Role
+from exchange.acts.record import record_clock, record_delivery
+from exchange.rules.model import Actor, DeliveryState, Event, Role
+from exchange.storage.deadline_store import DeadlineStore
 from exchange.storage.store import Store, Transaction
 
 
@@ -38,3 +40,19 @@ def signers_asked(tx: Transaction, delivery: str, revoked: Sequence[tuple[str, d
         data={"revoked": [{"certificate": name, "since": since.isoformat()} for name, since in sorted(news)]},
     )  # fmt: skip
     return True
+
+
+def deadlines_due(tx: Transaction, *, at: datetime, most: int) -> list[Event] | None:
+    """Act: let deadlines do what they should have done by now, oldest first; None when none waits any more.
+
+    Of what somebody else moves at this moment nothing is done: the act does it, or the next round. What was missed
+    while nobody was there is done now, in order. Nothing but the deadlines' own state changes.
+    """
+    store = DeadlineStore.of(tx.store)
+    waiting = store.due(at, most)
+    if not waiting:
+        return None
+    free = store.take({one.subject for one in waiting})
+    # read again: it may have ended, or done its part, before its document or delivery was ours
+    held = [here for one in waiting if one.subject in free and (here := store.deadline(one.id)) is not None]
+    return clock.catch_up(tx, [(one, clock.about(tx, one)) for one in held], at, record_clock)

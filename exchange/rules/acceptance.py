@@ -1,11 +1,13 @@
 """What must hold before a document moves: no secrets, good names, the right signatures (R7, R58)."""
 
 from collections.abc import Collection, Sequence
+from datetime import date
 
 from exchange.errors import (
     AttachmentUnsigned,
     ClassifiedMarkSuspected,
     ClassifiedRefused,
+    DueInvalid,
     NameNotAllowed,
     NameTooLong,
     ReasonRequired,
@@ -30,6 +32,7 @@ from signing.model import (
     Verdict,
 )
 
+LAST_DUE = date(2999, 12, 31)
 MOST_REASON = 1000
 MOST_NAME_BYTES = 255
 
@@ -38,6 +41,12 @@ def require_unclassified(draft: Draft) -> None:
     """Raises `ClassifiedRefused` for everything but `unclassified`."""
     if draft.secrecy is not Secrecy.UNCLASSIFIED:
         raise ClassifiedRefused
+
+
+def require_due(due: date, today: date) -> None:
+    """Raises `DueInvalid` for a day that is over, or beyond any calendar."""
+    if not today <= due <= LAST_DUE:
+        raise DueInvalid(first=today.isoformat(), last=LAST_DUE.isoformat())
 
 
 def require_no_mark(draft: Draft, reading: PageReading, actor: Actor) -> bool:

@@ -59,6 +59,9 @@ TYPES = (
     "delivery.processing",
     "delivery.completed",
     "delivery.refused",
+    "clock.warned",
+    "clock.overdue",
+    "clock.moved",
 )
 
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -92,6 +95,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "delivery.processing": ("Đang xử lý", "Work has begun"),
     "delivery.completed": ("Hoàn thành", "Completed"),
     "delivery.refused": ("Trả lại", "Refused"),
+    "clock.warned": ("Sắp đến hạn", "Due soon"),
+    "clock.overdue": ("Quá hạn", "Overdue"),
+    "clock.moved": ("Dời hạn", "Deadline moved"),
 }
 
 

@@ -452,6 +452,64 @@ class Assignment:
     at: datetime
 
 
+class DeadlineKind(StrEnum):
+    """The clocks of the exchange (page §7)."""
+
+    ISSUE = "issue"
+    ISSUE_URGENT = "issue_urgent"
+    REGISTER_OUT = "register_out"
+    RECEIPT_NOTICE = "receipt_notice"
+    PASS_ON = "pass_on"  # noqa: S105 - a deadline
+    PROCESS = "process"
+    CHANGE_ANSWER = "change_answer"
+    HAND_OVER = "hand_over"
+    ARRIVAL = "arrival"
+    FIX_FAILED = "fix_failed"
+    NUMBER_UNUSED = "number_unused"
+    EXPIRES_AT = "expires_at"
+    STAMP = "stamp"
+
+
+class DeadlineState(StrEnum):
+    """How far a deadline is; `ended` when what it waited for happened, in time or not."""
+
+    RUNNING = "running"
+    WARNED = "warned"
+    OVERDUE = "overdue"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One clock running: computed once, with the calendar of that `calendar` version, and frozen.
+
+    `subject` is the id of what it is about, `office` has to act, `other` is the other side where it is told too.
+    """
+
+    id: str
+    kind: DeadlineKind
+    subject: str
+    office: str
+    other: str | None
+    inward: bool
+    """Its events are seen by `office` only."""
+    started_at: datetime
+    warn: datetime | None
+    soon: datetime | None
+    due: datetime
+    calendar: int
+    state: DeadlineState
+    next_at: datetime | None
+    """When it does something by itself next: warn, or be overdue."""
+    until: datetime | None = None
+    """The end that somebody named, where one did."""
+    day: date | None = None
+    """The same where it was named by a day."""
+    overdue_at: datetime | None = None
+    """When it was recorded as overdue."""
+    ended_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One act that happened: `leaf` is the hash of `body`, the canonical JSON (RFC 8785) that stands in the ledger."""

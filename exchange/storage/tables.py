@@ -328,6 +328,59 @@ watched = Table(
 )
 """When the signers of what is not registered were last asked about, and which revoked ones were told of."""
 
+calendar = Table(
+    "exchange_calendar",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("year", Integer),
+    Column("source", Text, nullable=False),
+    Column("grade", String(16), nullable=False),
+    Column("told", JSON, nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""Each version is one decision: a year with its days, or (without a year) the working hours. Rows are only added."""
+
+deadlines = Table(
+    "exchange_deadlines",
+    metadata,
+    _id(),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(64), nullable=False, index=True),
+    Column("office", String(64), nullable=False),
+    Column("other", String(64)),
+    Column("inward", Boolean, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("warn", Instant),
+    Column("soon", Instant),
+    Column("due", Instant, nullable=False),
+    Column("calendar", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("next_at", Instant),
+    Column("until", Instant),
+    Column("day", Date),
+    Column("overdue_at", Instant),
+    Column("ended_at", Instant),
+    Index("exchange_deadlines_office", "office", "state", "due", "id"),
+    Index("exchange_deadlines_other", "other", "state", "due", "id"),
+)
+_waits = text("next_at IS NOT NULL")
+Index("exchange_deadlines_next", deadlines.c.next_at, sqlite_where=_waits, postgresql_where=_waits)
+_runs = text("state <> 'ended'")
+Index(
+    "exchange_deadlines_one_runs", deadlines.c.subject, deadlines.c.kind, deadlines.c.inward, unique=True,
+    sqlite_where=_runs, postgresql_where=_runs,
+)  # fmt: skip
+
+deadline_marks = Table(
+    "exchange_deadline_marks",
+    metadata,
+    Column("deadline", String(64), primary_key=True),
+    Column("mark", String(16), primary_key=True),
+    Column("event", String(64), nullable=False, unique=True),
+)
+"""What a deadline did, each once: its warnings, and that it was overdue."""
+
 books = Table(
     "exchange_books",
     metadata,
@@ -391,8 +444,9 @@ pending_events = Table(
 )
 
 for _dialect in ("sqlite", "postgresql"):
-    for _statement in guards("exchange_events", _dialect):
-        event.listen(events, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+    for _table in (events, calendar, deadline_marks):
+        for _statement in guards(_table.name, _dialect):
+            event.listen(_table, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
-GUARDED = ("exchange_events", *ADD_ONLY)
+GUARDED = ("exchange_events", "exchange_calendar", "exchange_deadline_marks", *ADD_ONLY)
 """Tables that triggers keep add-only; migrations create the triggers with `guards`."""

@@ -361,12 +361,17 @@ def kept(write: Write) -> dict[str, dict[str, Any]]:
         "exchange_checkpoints": {"size": n, "root": b"1" * 32, "note": b"x", "at": "x"},
         "exchange_stamps": {"size": n, "token": b"x", "at": "x"},
         "exchange_log_keys": {"key": fresh("key"), "at": "x"},
-    }
+        "exchange_calendar": {
+            "version": n % 10**9, "year": 1999, "at": AT, "told": [], "person": "p", "grade": "check", "source": "x",
+        },
+        "exchange_deadline_marks": {"deadline": fresh("dln"), "event": fresh("evt"), "mark": "warned"},
+    }  # fmt: skip
     with write() as store:
         store.add_events([made])
         for name, values in rows.items():
             store.connection.execute(insert(tables.metadata.tables[name]).values(values))
     rows["exchange_events"] = {"id": made.id, "inward": False}
+    rows["exchange_calendar"] = {"version": n % 10**9, "source": "x"}
     return rows
 
 

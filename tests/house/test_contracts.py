@@ -16,6 +16,7 @@ MAY_KNOW_SQLALCHEMY = {
     "exchange/storage/archive_store.py": "store of the archive",
     "exchange/storage/feed_store.py": "store of the feeds",
     "exchange/storage/whole_store.py": "the store as a whole",
+    "exchange/storage/deadline_store.py": "store of the clock",
     "api/tables.py": "drawers",
     "api/store.py": "store",
     "api/wiring.py": "opens engines and transactions",
@@ -34,6 +35,7 @@ STORES = {
     "exchange/storage/archive_store.py",
     "exchange/storage/feed_store.py",
     "exchange/storage/whole_store.py",
+    "exchange/storage/deadline_store.py",
     "api/store.py",
 }
 TABLES = ("keys.tables", "exchange.storage.tables", "exchange.storage.ledger_tables", "api.tables")

@@ -115,7 +115,7 @@ def test_retryable_codes_exist() -> None:
 
 # -- events --
 
-KINDS = re.compile(r"(document|consignment|delivery|desk|number)\.[a-z_]+")
+KINDS = re.compile(r"(document|consignment|delivery|desk|number|clock)\.[a-z_]+")
 
 
 def test_every_event_that_code_records_is_declared_and_the_other_way_round() -> None:

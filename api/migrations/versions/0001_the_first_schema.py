@@ -1,12 +1,17 @@
 """The first schema."""
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
+from exchange.rules.holidays import shipped_years
 from exchange.storage.ledger_tables import guards
 
 GUARDED = (
     "exchange_events",
+    "exchange_calendar",
+    "exchange_deadline_marks",
     "exchange_leaves",
     "exchange_ledger_nodes",
     "exchange_checkpoints",
@@ -14,6 +19,9 @@ GUARDED = (
     "exchange_log_keys",
     "exchange_feed",
 )
+
+BROUGHT_IN = datetime(2026, 11, 25, tzinfo=UTC)
+"""When the calendar of the program was drawn up."""
 
 revision = "0001"
 down_revision = None
@@ -143,6 +151,65 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("delivery", "version"),
     )
+    op.create_table(
+        "exchange_calendar",
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("year", sa.Integer(), nullable=True),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("grade", sa.String(length=16), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+    )
+    op.create_table(
+        "exchange_deadline_marks",
+        sa.Column("deadline", sa.String(length=64), nullable=False),
+        sa.Column("mark", sa.String(length=16), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("deadline", "mark"),
+        sa.UniqueConstraint("event"),
+    )
+    op.create_table(
+        "exchange_deadlines",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("other", sa.String(length=64), nullable=True),
+        sa.Column("inward", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("warn", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("soon", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("calendar", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("day", sa.Date(), nullable=True),
+        sa.Column("overdue_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("exchange_deadlines", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_deadlines_subject"), ["subject"], unique=False)
+        batch_op.create_index("exchange_deadlines_office", ["office", "state", "due", "id"], unique=False)
+        batch_op.create_index("exchange_deadlines_other", ["other", "state", "due", "id"], unique=False)
+        batch_op.create_index(
+            "exchange_deadlines_next",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "exchange_deadlines_one_runs",
+            ["subject", "kind", "inward"],
+            unique=True,
+            sqlite_where=sa.text("state <> 'ended'"),
+            postgresql_where=sa.text("state <> 'ended'"),
+        )
+
     op.create_table(
         "exchange_books",
         sa.Column("office", sa.String(length=64), nullable=False),
@@ -635,6 +702,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     # ### end Alembic commands ###
+    _bring_in_the_calendar()
     for table in GUARDED:
         for statement in guards(table, op.get_bind().dialect.name):
             op.execute(statement)
+
+
+def _bring_in_the_calendar() -> None:
+    """The years that come with the program are the first versions of the calendar."""
+    here = sa.table(
+        "exchange_calendar",
+        *(sa.column(name) for name in ("version", "year", "source", "grade", "person")),
+        sa.column("told", sa.JSON),
+        sa.column("at", sa.DateTime(timezone=True)),
+    )
+    for version, year in enumerate(shipped_years(), 1):
+        told = [{"day": mark.day.isoformat(), "kind": mark.kind, "name": mark.name} for mark in year.days]
+        values = {"year": year.year, "source": year.source, "grade": year.grade, "told": told}
+        op.execute(sa.insert(here).values(version=version, person="service", at=BROUGHT_IN, **values))
