@@ -12,6 +12,7 @@ import pyotp
 from pwdlib import PasswordHash
 
 from api.errors import RateLimited, SecondFactorRequired, SecondFactorWrong, Unauthenticated
+from api.factors import open_factor, seal_factor
 from api.store import Account, AccountStore, Session
 from api.wiring import Parts
 from exchange.errors import NotAllowed
@@ -75,12 +76,12 @@ def log_in(parts: Parts, login: str, password: str, code: str | None) -> tuple[s
     right = _passwords.verify(unicodedata.normalize("NFC", password), account.password_hash if account else nobody)
     if account is None or not right or not roles or account.locked:
         raise Unauthenticated
-    if account.totp_secret is not None and not code:
+    if account.factor is not None and not code:
         with parts.write() as writing:
             writing.people.take_back_failure(account.id)  # the password was right, and nothing was guessed
         raise SecondFactorRequired
-    if account.totp_secret is not None:
-        _require_code(parts, account, account.totp_secret, code, at)
+    if account.factor is not None:
+        _require_code(parts, account, code, at)
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     with parts.write() as writing:
         writing.people.forget_failures(account.id)
@@ -125,10 +126,12 @@ def begin_second_factor(parts: Parts, caller: Caller, password: str) -> tuple[st
 def confirm_second_factor(parts: Parts, caller: Caller, secret: str, code: str) -> None:
     """Keep a secret of which the person shows a code; all other sessions end. Raises `SecondFactorWrong`."""
     step = _step_of(secret, code, parts.now()) if _is_secret(secret) else None
-    if step is None or caller.account.totp_secret is not None:
+    if step is None or caller.account.factor is not None:
         raise SecondFactorWrong
+    sealed = seal_factor(parts.masters, caller.account.id, secret)
     with parts.write() as writing:
-        writing.people.set_totp(caller.account.id, secret)
+        writing.keys.use_master(sealed.master, parts.now())
+        writing.people.set_factor(caller.account.id, sealed)
         writing.people.use_totp_step(caller.account.id, step)
         writing.people.end_sessions(caller.account.id, besides=caller.csrf)
 
@@ -140,9 +143,9 @@ def drop_second_factor(parts: Parts, caller: Caller, password: str, code: str) -
     if required:
         raise NotAllowed(needed="office_admin")
     _require_password(parts, caller, password)
-    _require_code(parts, caller.account, caller.account.totp_secret or "", code, parts.now())
+    _require_code(parts, caller.account, code, parts.now())
     with parts.write() as writing:
-        writing.people.set_totp(caller.account.id, None)
+        writing.people.set_factor(caller.account.id, None)
 
 
 def require_second_factor(parts: Parts, caller: Caller, *, required: bool) -> None:
@@ -193,7 +196,7 @@ def _count_try(parts: Parts, account: Account, at: datetime) -> None:
 
 
 def _must_enrol(people: AccountStore, account: Account | None, office: str) -> bool:
-    return account is not None and account.totp_secret is None and people.second_factor_required(office)
+    return account is not None and account.factor is None and people.second_factor_required(office)
 
 
 def _require_password(parts: Parts, caller: Caller, password: str) -> None:
@@ -205,11 +208,13 @@ def _require_password(parts: Parts, caller: Caller, password: str) -> None:
         writing.people.forget_failures(caller.account.id)
 
 
-def _require_code(parts: Parts, account: Account, secret: str, code: str | None, at: datetime) -> None:
-    """A code counts once: its step is spent. One step of clock difference is allowed."""
+def _require_code(parts: Parts, account: Account, code: str | None, at: datetime) -> None:
+    """A code counts once: its step is spent. One step of clock difference is allowed. Raises `KeyUnavailable`, too."""
     if not code:
         raise SecondFactorRequired
-    step = _step_of(secret, code, at)
+    if account.factor is None:
+        raise Unauthenticated
+    step = _step_of(open_factor(parts.masters, account.id, account.factor), code, at)
     with parts.write() as writing:
         spent = step is not None and writing.people.use_totp_step(account.id, step)
     if not spent:

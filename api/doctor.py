@@ -9,8 +9,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.factors import open_factor
 from api.migrations import configuration
 from api.settings import Settings
+from api.store import AccountStore
 from api.wiring import Database, Parts, now
 from exchange.acts.whole import MOST_NAMED, Proof, prove_whole
 from exchange.proof.ledger import read_verifier_key, verifier_key
@@ -53,7 +55,7 @@ WHOLE_WORDS = {
     "events": ("Sự kiện chờ vào sổ cái", "events that wait for their place"),
     "series": ("Dãy số không lỗ hổng", "series without a hole"),
     "books": ("Sổ đến không lỗ hổng", "arrival books without a hole"),
-    "keys": ("Khóa ký mở được lớp niêm của khóa chủ", "signing keys whose outer seal opens"),
+    "keys": ("Khóa ký, mã xác thực mở được lớp niêm của khóa chủ", "signing keys and second factors whose seal opens"),
 }
 
 
@@ -66,12 +68,15 @@ def examine_whole(parts: Parts) -> list[Proof]:
         anchors = [anchor.der for anchor in keys.material().anchors]
         return [
             *prove_whole(WholeStore(connection), parts.blobs, ledger.node, signers, anchors),
-            _sealed_keys(parts, keys),
+            _sealed_keys(parts, keys, AccountStore(connection)),
         ]
 
 
-def _sealed_keys(parts: Parts, keys: KeyStore) -> Proof:
-    """The outer seal of every key in the vault opens under the master key that is here; no PIN is tried."""
+def _sealed_keys(parts: Parts, keys: KeyStore, people: AccountStore) -> Proof:
+    """The outer seal of every key in the vault, and of every second factor, opens under the master key that is here.
+
+    No PIN is tried.
+    """
     shut = []
     wrappings = keys.wrappings_of_others("", MOST_KEYS)
     for key, holder, wrapping in wrappings:
@@ -79,7 +84,13 @@ def _sealed_keys(parts: Parts, keys: KeyStore) -> Proof:
             unseal(wrapping, masters=parts.masters, key=key, holder=holder)
         except KeyUnavailable:
             shut.append(f"{key} {holder}")
-    return Proof("keys", len(wrappings), len(shut), tuple(shut[:MOST_NAMED]))
+    factors = people.factors_of_others("", MOST_KEYS)
+    for account, factor in factors:
+        try:
+            open_factor(parts.masters, account, factor)
+        except KeyUnavailable:
+            shut.append(f"2FA {account}")
+    return Proof("keys", len(wrappings) + len(factors), len(shut), tuple(shut[:MOST_NAMED]))
 
 
 def words_of(proof: Proof) -> str:

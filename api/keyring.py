@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from api.errors import KeyFileUnreadable
+from api.factors import open_factor, seal_factor
 from api.masters import keep_masters, load_masters, one_rotation
 from api.wiring import Parts, Writing
 from exchange.errors import PersonUnknown
@@ -236,7 +237,9 @@ def _login(account: object) -> str:
 
 
 def rotate_master(parts: Parts, told: Callable[[str, int], None] = lambda *_: None) -> int:
-    """Put every key under a new master key and forget the old one; says how many were moved. PINs stay as they are.
+    """Put every key, and every second factor, under a new master key and forget the old one; says how many were moved.
+
+    PINs stay as they are.
 
     Killed anywhere it leaves every key openable: the old key is forgotten only when nothing is under it. Called again
     it goes on where it was. `told(step, keys)` is called along the way. Raises `MasterKeyFixed`, `KeyUnavailable`.
@@ -263,11 +266,15 @@ def rotate_master(parts: Parts, told: Callable[[str, int], None] = lambda *_: No
 
 
 def _move_some(parts: Parts) -> int:
-    newest = parts.masters.newest
+    newest, masters = parts.masters.newest, parts.masters
     with parts.read() as reading:
         found = reading.keys.wrappings_of_others(newest, MOST_AT_ONCE)
-    made = [(key, who, old, rewrap(old, masters=parts.masters, key=key, holder=who)) for key, who, old in found]
+        factors = reading.people.factors_of_others(newest, MOST_AT_ONCE)
+    made = [(key, who, old, rewrap(old, masters=masters, key=key, holder=who)) for key, who, old in found]
+    again = [(who, old, seal_factor(masters, who, open_factor(masters, who, old))) for who, old in factors]
     with parts.write() as writing:
         for key, holder, old, new in made:
             writing.keys.replace_wrapping(key, holder, old, new)
-    return len(made)
+        for holder, former, fresh in again:
+            writing.people.replace_factor(holder, former, fresh)
+    return len(made) + len(again)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api import tables as t
 from api.errors import IdempotencyInProgress
+from api.factors import SealedFactor
 from api.idempotency import Answer, Asked
 from exchange.rules.model import Role
 from signing.model import Level
@@ -24,7 +26,7 @@ class Account:
     name: str
     title: str
     password_hash: str
-    totp_secret: str | None
+    factor: SealedFactor | None
     totp_step: int | None
     failures: int
     failed_at: datetime | None
@@ -72,9 +74,25 @@ class AccountStore:
         self._change(id_, password_hash=password_hash, failures=0, failed_at=None)
         self._connection.execute(delete(t.sessions).where(t.sessions.c.account == id_))
 
-    def set_totp(self, id_: str, secret: str | None) -> None:
-        """Set or remove the second factor."""
-        self._change(id_, totp_secret=secret, totp_step=None)
+    def set_factor(self, id_: str, factor: SealedFactor | None) -> None:
+        """Set or remove the second factor. One that is set: first `KeyStore.use_master`, in the same transaction."""
+        self._change(id_, **_factor_values(factor), totp_step=None)
+
+    def factors_of_others(self, newest: str, most: int) -> list[tuple[str, SealedFactor]]:
+        """Up to `most` second factors (account, sealed) under another master key than `newest`."""
+        here = t.accounts.c
+        rows = self._connection.execute(
+            select(here.id, here.totp_master, here.totp_sealed)
+            .where(here.totp_master != newest)
+            .order_by(here.id)
+            .limit(most)
+        )
+        return [(row.id, SealedFactor(row.totp_master, bytes(row.totp_sealed))) for row in rows]
+
+    def replace_factor(self, id_: str, old: SealedFactor, new: SealedFactor) -> None:
+        """Put the same secret under another master key; nothing where its person has set another meanwhile."""
+        here = (t.accounts.c.id == id_) & (t.accounts.c.totp_sealed == old.sealed)
+        self._connection.execute(update(t.accounts).where(here).values(**_factor_values(new)))
 
     def use_totp_step(self, id_: str, step: int) -> bool:
         """Spend one step of the second factor; False when it or a later one was spent before."""
@@ -251,5 +269,11 @@ class AccountStore:
         self._connection.execute(update(t.accounts).where(t.accounts.c.id == id_).values(**values))
 
 
-def _account(row: Row[tuple[object, ...]]) -> Account:
-    return Account(**{name: getattr(row, name) for name in Account.__dataclass_fields__})
+def _factor_values(factor: SealedFactor | None) -> dict[str, object]:
+    return {"totp_master": factor and factor.master, "totp_sealed": factor and factor.sealed}
+
+
+def _account(row: Row[Any]) -> Account:
+    values = {name: getattr(row, name) for name in Account.__dataclass_fields__ if name != "factor"}
+    factor = SealedFactor(row.totp_master, bytes(row.totp_sealed)) if row.totp_master else None
+    return Account(**values, factor=factor)

@@ -192,7 +192,7 @@ class KeyStore:
 
         Raises `KeyUnavailable` when it is sealed under a master key that was retired meanwhile.
         """
-        self._require_master(wrapping.master, at)
+        self.use_master(wrapping.master, at)
         values: dict[str, Any] = {
             "salt": wrapping.salt,
             "nonce": wrapping.nonce,
@@ -340,6 +340,17 @@ class KeyStore:
             update(masters).where(masters.c.name != newest, masters.c.retired_at.is_(None)).values(retired_at=at)
         )
 
+    def use_master(self, name: str, at: datetime) -> None:
+        """Something is being sealed under that master key, and stands in this transaction.
+
+        Raises `KeyUnavailable` when it was retired meanwhile.
+        """
+        self._add_once(masters, name=name, used_from=at)
+        # held until the commit: a rotation retires this one only after it, and then sees what was sealed under it
+        here = select(masters.c.retired_at).where(masters.c.name == name).with_for_update(read=True)
+        if self._connection.scalar(here) is not None:
+            raise KeyUnavailable(why=MASTER_RETIRED)
+
     def wrappings_of_others(self, newest: str, most: int) -> list[tuple[str, str, Wrapping]]:
         """Up to `most` wrappings (key id, holder, wrapping) under another master key than `newest`."""
         rows = self._connection.execute(
@@ -358,13 +369,6 @@ class KeyStore:
     def masters_in_use(self) -> frozenset[str]:
         """The names of master keys under which something is sealed."""
         return frozenset(self._connection.scalars(select(wrappings.c.master).distinct()))
-
-    def _require_master(self, name: str, at: datetime) -> None:
-        self._add_once(masters, name=name, used_from=at)
-        # held until the commit: a rotation retires this one only after it, and then sees what was sealed under it
-        here = select(masters.c.retired_at).where(masters.c.name == name).with_for_update(read=True)
-        if self._connection.scalar(here) is not None:
-            raise KeyUnavailable(why=MASTER_RETIRED)
 
     # --- inside ---
 

@@ -69,7 +69,7 @@ def _page(
         "address": None,
         "required": required,
         "must_enrol": caller.must_enrol,
-        "has_factor": caller.account.totp_secret is not None,
+        "has_factor": caller.account.factor is not None,
         "levels": levels.told(parts, caller.actor.office),
         "all_levels": list(Level),
         "may_choose": bool(caller.actor.roles & levels.DECIDE),

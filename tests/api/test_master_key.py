@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from api import keyring
 from api.errors import MasterKeyFixed, MasterKeyMissing
+from api.factors import open_factor, seal_factor
 from api.masters import load_masters
 from api.migrations import upgrade
 from api.settings import Settings
@@ -110,6 +111,27 @@ def test_a_rotation_that_is_killed_leaves_every_key_openable_and_goes_on_where_i
     assert keyring.rotate_master(parts) == len(KEYS) - max(0, step - 2)
     assert load_masters(parts.settings) == halfway[1:], "no third key is made"
     assert openable(parts) == set(KEYS)
+
+
+def test_second_factors_go_under_the_new_master_key_and_nobody_has_to_set_them_up_again(parts: Parts) -> None:
+    secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    with parts.write() as writing:
+        writing.people.add_account("p_an", "an", "An", "", "x", now())
+        writing.people.set_factor("p_an", seal_factor(parts.masters, "p_an", secret))
+    database = parts.settings.sqlite_file
+    stored = database.read_bytes() + database.with_name(f"{database.name}-wal").read_bytes()
+    assert secret.encode() not in stored, "the database alone makes no code"
+
+    assert keyring.rotate_master(parts) == len(KEYS) + 1
+    fresh = build_parts(parts.settings)
+    with fresh.read() as reading:
+        account = reading.people.account("p_an")
+    assert account is not None
+    assert account.factor is not None
+    assert open_factor(fresh.masters, "p_an", account.factor) == secret
+    with pytest.raises(KeyUnavailable):
+        open_factor(fresh.masters, "p_binh", account.factor)
+    fresh.close()
 
 
 def test_a_service_that_has_not_noticed_seals_nothing_under_the_old_master_key(parts: Parts) -> None:
