@@ -4,11 +4,15 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from api.accounts import Caller, caller_of, same_word
-from api.errors import CsrfRefused, SecondFactorSetup, Unauthenticated
+from api.clients import PREFIX, caller_of_token
+from api.errors import CsrfRefused, PeopleOnly, ScopeMissing, SecondFactorSetup, Unauthenticated
+from api.scopes import ANY, needed
 from api.wiring import Parts
 
+API = "/api/v1"
 COOKIE = "congvan_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -36,17 +40,32 @@ async def current_caller(request: Request) -> Caller:
 
 async def known_caller(request: Request) -> Caller:
     """Who calls; raises `Unauthenticated`, or `CsrfRefused` for a cookie call that another site could have made."""
-    from starlette.concurrency import run_in_threadpool
-
     token = token_of(request)
     if token is None:
         raise Unauthenticated
+    if token.startswith(PREFIX):
+        return await _program(request, token)
     caller = await run_in_threadpool(caller_of, parts_of(request), token)
     if request.method not in SAFE and _bearer(request) is None:
         require_same_site(request)
         sent = request.headers.get("x-csrf-token") or await _form_word(request)
         if not same_word(sent or "", caller.csrf):
             raise CsrfRefused
+    return caller
+
+
+async def _program(request: Request, token: str) -> Caller:
+    """The program behind a token, if it may call this route: by its header, on the JSON API, within its scope."""
+    path = str(getattr(request.scope.get("route"), "path", ""))
+    if _bearer(request) is None or not request.url.path.startswith(f"{API}/"):
+        raise Unauthenticated
+    office = request.headers.get("congvan-office")
+    caller = await run_in_threadpool(caller_of_token, parts_of(request), token, office)
+    scope = needed(request.method, path)
+    if scope is None:
+        raise PeopleOnly
+    if scope != ANY and scope not in caller.actor.scopes:
+        raise ScopeMissing(scope=scope)
     return caller
 
 

@@ -110,6 +110,36 @@ class DatabaseUnavailable(ApiError):
     en = "The database is away."
 
 
+class ScopeMissing(ApiError):
+    code = "scope-missing"
+    vi = "Chương trình không có quyền làm việc này (cần phạm vi {scope})."
+    en = "The program may not do this (it needs the scope {scope})."
+
+
+class PeopleOnly(ApiError):
+    code = "people-only"
+    vi = "Việc này chỉ dành cho người dùng, không dành cho chương trình."
+    en = "This is for people, not for programs."
+
+
+class ScopeUnknown(ApiError):
+    code = "scope-unknown"
+    vi = "Phạm vi không có: {scope}. Các phạm vi: {known}."
+    en = "There is no such scope: {scope}. The scopes are {known}."
+
+
+class PublicKeyUnreadable(ApiError):
+    code = "public-key-unreadable"
+    vi = "Không đọc được khóa công khai (PEM của RSA từ 2048 bit, EC P-256 hoặc Ed25519; không phải khóa bí mật)."
+    en = "The public key cannot be read (PEM of RSA from 2048 bits on, EC P-256 or Ed25519; not a private key)."
+
+
+class SenderMismatch(ApiError):
+    code = "sender-mismatch"
+    vi = "Đơn vị không khớp tài khoản: hãy nêu một trong {offices} ở tiêu đề Congvan-Office."
+    en = "The office does not fit the account: name one of {offices} in the header Congvan-Office."
+
+
 class MasterKeyMissing(ApiError):
     code = "master-key-missing"
     vi = "Không thấy khóa chủ: {where}."

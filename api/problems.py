@@ -10,6 +10,11 @@ from signing import errors as signing
 
 STATUS: dict[type[Exception], int] = {
     api.Unauthenticated: 401,
+    api.ScopeMissing: 403,
+    api.PeopleOnly: 403,
+    api.SenderMismatch: 403,
+    api.ScopeUnknown: 422,
+    api.PublicKeyUnreadable: 422,
     api.SecondFactorRequired: 401,
     api.SecondFactorWrong: 422,
     api.SecondFactorSetup: 403,

@@ -51,6 +51,36 @@ sessions = Table(
     Column("seen_at", Instant, nullable=False),
 )
 
+clients = Table(
+    "api_clients",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", String(64)),
+    Column("public_key", Text),
+    Column("scopes", Text, nullable=False),
+    Column("offices", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+client_tokens = Table(
+    "api_client_tokens",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("client", String(64), nullable=False, index=True),
+    Column("scopes", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+client_assertions = Table(
+    "api_client_assertions",
+    metadata,
+    Column("client", String(64), primary_key=True),
+    Column("jti", String(128), primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
 answers = Table(
     "api_answers",
     metadata,

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import OperationalError
 
 from api import tables
+from api.client_store import ClientStore
 from api.engine import DbosQueue, job_client
 from api.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused
 from api.idempotency import Answer, Asked
@@ -71,6 +72,7 @@ class Reading:
     keys: KeyStore
     people: AccountStore
     ledger: LedgerStore
+    clients: ClientStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Writing:
     keys: KeyStore
     people: AccountStore
     ledger: LedgerStore
+    clients: ClientStore
 
 
 class Database:
@@ -202,14 +205,19 @@ class Parts:
     def read(self) -> Iterator[Reading]:
         """Every room's store, reading one state of the database."""
         with _said(), self.database.reader.connect() as connection, connection.begin():
-            yield Reading(Store(connection), KeyStore(connection), AccountStore(connection), LedgerStore(connection))
+            yield Reading(
+                Store(connection), KeyStore(connection), AccountStore(connection), LedgerStore(connection),
+                ClientStore(connection),
+            )  # fmt: skip
 
     @contextmanager
     def write(self) -> Iterator[Writing]:
         """Every room's store in one transaction: committed at the end, rolled back when anything is raised."""
         with _said(), self.database.writer.begin() as connection:
             tx = Transaction(Store(connection), DbosQueue(self._jobs, connection))
-            yield Writing(tx, KeyStore(connection), AccountStore(connection), LedgerStore(connection))
+            yield Writing(
+                tx, KeyStore(connection), AccountStore(connection), LedgerStore(connection), ClientStore(connection)
+            )
 
     def run(self, actor: Actor, asked: Asked, work: Callable[[], T], act: Callable[[Writing, T], Answer]) -> Answer:
         """The one runner: stored answer? → work → begin → act → store the answer → commit.

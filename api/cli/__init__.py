@@ -41,9 +41,9 @@ def _program(first: str = "") -> typer.Typer:
     if first in road.names():
         road.add_to(app)
         return app
-    from api.cli import archive, backup, check, key, people, service, trust
+    from api.cli import archive, backup, check, clients, key, people, service, trust
 
-    for commands in (service, backup, road, check, trust, archive, key, people):
+    for commands in (service, backup, road, check, trust, archive, key, people, clients):
         commands.add_to(app)
     return app
 

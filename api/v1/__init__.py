@@ -11,6 +11,7 @@ from api.v1 import (
     evidence,
     feed,
     ledger,
+    oauth,
     own_keys,
     signatures,
     uploads,
@@ -18,6 +19,6 @@ from api.v1 import (
 
 router = APIRouter(prefix="/api/v1")
 for part in (
-    about, directory, own_keys, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger,
+    about, directory, own_keys, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger, oauth,
 ):  # fmt: skip
     router.include_router(part.router)

@@ -70,5 +70,5 @@ def _on(tx: Transaction, actor: Actor, before: Delivery, move: Move, at: datetim
 
 def _role(actor: Actor) -> Role:
     """The strongest role held, as it is named in the event."""
-    order = (Role.LEADER, Role.CLERK, Role.OFFICER)
+    order = (Role.LEADER, Role.CLERK, Role.OFFICER, Role.CLIENT)
     return next((role for role in order if role in actor.roles), sorted(actor.roles)[0])

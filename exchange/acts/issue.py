@@ -29,7 +29,7 @@ from exchange.rules.acceptance import (
 from exchange.rules.calendar import local_day
 from exchange.rules.copies import require_fitting
 from exchange.rules.ids import new_id
-from exchange.rules.lifecycle import WAYS_BACK, Move, author_role, document_move, named_role
+from exchange.rules.lifecycle import WAYS_BACK, Move, author_role, clerk_role, document_move, named_role
 from exchange.rules.model import (
     Actor,
     Document,
@@ -432,7 +432,7 @@ def number(
     after = tx.store.change_document(before, after)
     tx.store.add_revision(Revision(after.id, after.revision, filled, "number", None, at, after.chain))
     event = record_document(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=[filled],
+        tx, move.event, actor, after, role=clerk_role(actor), before=before, at=at, files=[filled],
         data={
             "series": series, "n": n, "written": taken.written, "date": day.isoformat(), "number": taken.id,
             "copy_kind": before.copy_kind,

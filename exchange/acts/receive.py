@@ -9,7 +9,7 @@ from exchange.errors import DigestMismatch, NumberDateInvalid, StateChanged
 from exchange.rules.acceptance import require_reason
 from exchange.rules.calendar import local_day
 from exchange.rules.ids import new_id
-from exchange.rules.lifecycle import Move, delivery_move
+from exchange.rules.lifecycle import Move, clerk_role, delivery_move
 from exchange.rules.model import (
     Actor,
     DeadlineKind,
@@ -18,7 +18,6 @@ from exchange.rules.model import (
     Event,
     FileRef,
     IncomingEntry,
-    Role,
     StoredReport,
 )
 from exchange.storage.store import Store, Transaction, found_arrival
@@ -71,7 +70,7 @@ def register(
     tx.store.add_report(report)
     after = replace(after, incoming=entry)
     event = record_delivery(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=files,
+        tx, move.event, actor, after, role=clerk_role(actor), before=before, at=at, files=files,
         data={
             "incoming_book": book,
             "incoming_number": number,
@@ -101,7 +100,7 @@ def refuse(
     after = replace(before, state=DeliveryState(move.target), since=at, reason_code=reason_code, reason=told)
     after = tx.store.change_delivery(before, after)
     event = record_delivery(
-        tx, move.event, actor, after, role=Role.CLERK, before=before, at=at, files=sent_files(tx.store, before),
+        tx, move.event, actor, after, role=clerk_role(actor), before=before, at=at, files=sent_files(tx.store, before),
         reason=told, data={"reason_code": reason_code},
     )  # fmt: skip
     return after, event

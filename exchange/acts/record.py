@@ -177,7 +177,13 @@ def _event(
             "at": _instant(at),
             "declared_at": None,
             "subject": {kind: name for kind, name in subject.items() if name},
-            "actor": {"office": actor.office, "role": role, "id": actor.id, "client": None, "mandate": None},
+            "actor": {
+                "office": actor.office,
+                "role": role,
+                "id": actor.id,
+                "client": actor.id if role is Role.CLIENT else None,
+                "mandate": None,
+            },
             "files": [{"sha256": file.sha256, "size": file.size} for file in files],
         }
     )

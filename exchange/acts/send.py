@@ -22,6 +22,7 @@ from exchange.proof.ledger import merkle_root, recipient_entry
 from exchange.rules import directory
 from exchange.rules.acceptance import require_attachments_sealed, require_due, require_sealed
 from exchange.rules.ids import new_id
+from exchange.rules.lifecycle import clerk_role
 from exchange.rules.model import (
     Actor,
     Channel,
@@ -100,11 +101,11 @@ def issue(
         tx.store.change_number(before.number.id, "used")
     consignment = _freeze(tx, actor, after, recipients, specs, due, sender_reference, at)
     record_document(
-        tx, "document.issued", actor, after, role=Role.CLERK, before=before, at=at, files=files,
+        tx, "document.issued", actor, after, role=clerk_role(actor), before=before, at=at, files=files,
         consignment=consignment.id,
     )  # fmt: skip
     submitted = record_document(
-        tx, "consignment.submitted", actor, after, role=Role.CLERK, before=before, at=at, files=files,
+        tx, "consignment.submitted", actor, after, role=clerk_role(actor), before=before, at=at, files=files,
         consignment=consignment.id,
         data={
             "recipients_count": consignment.recipients_count,

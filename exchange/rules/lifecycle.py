@@ -3,7 +3,7 @@
 Nothing else decides a move: acts ask `document_move` and `delivery_move`, pages ask what may be done now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exchange.errors import AlreadyFinal, NotAllowed, NotYourTurn, WrongState
@@ -28,6 +28,8 @@ CO_SIGNS = "signs now"
 SIGNS_LAST = "signs last now"
 """Places of the one whose turn it is: asked to initial, to sign before others, or to give the last signature."""
 LEAD = "lead"
+WRITES, NUMBERS, SENDS, ACTS = "documents:write", "numbers:take", "consignments:write", "inbox:act"
+"""Scopes of programs that stand among those who may (exchange page §3.2, §5.2): a program has no roles."""
 WAYS_BACK = frozenset({"return", "cancel"})
 """What may be done to a document whose signature waits for its time stamp: nobody is stuck when it never comes."""
 
@@ -64,10 +66,10 @@ DOCUMENT_MOVES: tuple[Move, ...] = (
         "document.returned",
     ),
     _move("return", (D.SIGNED, D.NUMBERED), D.RETURNED, (Role.CLERK,), "document.returned"),
-    _move("number", (D.SIGNED,), D.NUMBERED, (Role.CLERK,), "document.numbered"),
+    _move("number", (D.SIGNED,), D.NUMBERED, (Role.CLERK, NUMBERS), "document.numbered"),
     _move("seal_attachment", (D.NUMBERED,), D.NUMBERED, (Role.CLERK,), "document.attachment_sealed"),
     _move("seal", (D.NUMBERED,), D.SEALED, (Role.CLERK,), "document.sealed"),
-    _move("issue", (D.SEALED,), D.ISSUED, (Role.CLERK,), "document.issued"),
+    _move("issue", (D.SEALED,), D.ISSUED, (Role.CLERK, SENDS), "document.issued"),
     _move("cancel", (D.DRAFT, D.WAITING_SIGNATURE, D.RETURNED), D.CANCELLED, (AUTHOR,), "document.cancelled"),
     _move("cancel", (D.SIGNED, D.NUMBERED, D.SEALED), D.CANCELLED, (Role.CLERK,), "document.cancelled"),
 )
@@ -79,21 +81,21 @@ COPY_MOVES: tuple[Move, ...] = (
 """A copy waits for no leader: the clerk numbers the draft, and the organisation alone signs it (R36)."""
 
 DELIVERY_MOVES: tuple[Move, ...] = (
-    _move("register", (R.CONSIGNED,), R.REGISTERED, (Role.CLERK,), "delivery.registered"),
-    _move("assign", (R.REGISTERED,), R.ASSIGNED, (Role.LEADER, Role.CLERK), "delivery.assigned"),
-    _move("start", (R.REGISTERED, R.ASSIGNED), R.PROCESSING, (LEAD,), "delivery.processing"),
+    _move("register", (R.CONSIGNED,), R.REGISTERED, (Role.CLERK, ACTS), "delivery.registered"),
+    _move("assign", (R.REGISTERED,), R.ASSIGNED, (Role.LEADER, Role.CLERK, ACTS), "delivery.assigned"),
+    _move("start", (R.REGISTERED, R.ASSIGNED), R.PROCESSING, (LEAD, ACTS), "delivery.processing"),
     _move(
         "complete",
         (R.REGISTERED, R.ASSIGNED, R.PROCESSING),
         R.COMPLETED,
-        (LEAD, Role.LEADER, Role.CLERK),
+        (LEAD, Role.LEADER, Role.CLERK, ACTS),
         "delivery.completed",
     ),
     _move(
         "refuse",
         (R.CONSIGNED, R.REGISTERED, R.ASSIGNED, R.PROCESSING),
         R.REFUSED,
-        (Role.CLERK,),
+        (Role.CLERK, ACTS),
         "delivery.refused",
     ),
 )
@@ -170,8 +172,8 @@ def document_places(document: Document, actor: Actor) -> frozenset[str]:
     Nobody acts from a place without the role: the author as clerk or officer, who signs as leader, who initials as
     leader, clerk or officer.
     """
-    places: set[str] = set(actor.roles)
-    if actor.id == document.author and actor.roles & {Role.CLERK, Role.OFFICER}:
+    places: set[str] = set(actor.roles) | actor.scopes
+    if actor.id == document.author and (actor.roles & {Role.CLERK, Role.OFFICER} or WRITES in actor.scopes):
         places.add(AUTHOR)
     if actor.id == document.signer and Role.LEADER in actor.roles:
         places.add(SIGNER)
@@ -183,11 +185,18 @@ def document_places(document: Document, actor: Actor) -> frozenset[str]:
 
 
 def author_role(actor: Actor) -> Role:
-    """The role in which somebody drafts. Raises `NotAllowed` for all but officers and clerks."""
+    """The role in which somebody drafts. Raises `NotAllowed` for all but officers, clerks and programs that may."""
     for role in (Role.OFFICER, Role.CLERK):
         if role in actor.roles:
             return role
+    if WRITES in actor.scopes:
+        return Role.CLIENT
     raise NotAllowed(needed="officer, clerk")
+
+
+def clerk_role(actor: Actor) -> Role:
+    """The role in which a clerk's act is done: a program does it in its own."""
+    return Role.CLIENT if Role.CLIENT in actor.roles else Role.CLERK
 
 
 def named_role(named: NamedPerson, actor: Actor) -> Role | None:
@@ -213,11 +222,16 @@ def _may_sign(document: Document, actor: Actor) -> bool:
 def delivery_places(actor: Actor, lead: str | None) -> frozenset[str]:
     """Roles of the actor, and `lead` for the one in charge who still works on documents: auditors only look."""
     leads = actor.id == lead and bool(actor.roles & {Role.OFFICER, Role.CLERK, Role.LEADER})
-    return frozenset(actor.roles | ({LEAD} if leads else set()))
+    return frozenset(actor.roles | actor.scopes | ({LEAD} if leads else set()))
 
 
 def _possible(moves: tuple[Move, ...], state: str, places: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.act for m in moves if state in m.sources and m.who & places))
+
+
+def _people(who: Iterable[str]) -> set[str]:
+    """Without the scopes, which say nothing to a person."""
+    return {one for one in who if ":" not in one}
 
 
 def _chosen(moves: tuple[Move, ...], act: str, state: str, places: frozenset[str]) -> Move:
@@ -227,5 +241,6 @@ def _chosen(moves: tuple[Move, ...], act: str, state: str, places: frozenset[str
             return move
     allowed = {who for move in moves if move.act == act for who in move.who}
     if here or not allowed & places:
-        raise NotAllowed(needed=", ".join(sorted(who for move in here for who in move.who) or sorted(allowed)))
+        needed = _people(who for move in here for who in move.who) or _people(allowed)
+        raise NotAllowed(needed=", ".join(sorted(needed)))
     raise WrongState(state=state)

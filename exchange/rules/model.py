@@ -32,6 +32,8 @@ class Actor:
     id: str
     office: str
     roles: frozenset[Role]
+    scopes: frozenset[str] = frozenset()
+    """What a program may do (`documents:write` …); people have roles instead."""
 
 
 class DocumentState(StrEnum):

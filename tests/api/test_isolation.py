@@ -29,7 +29,8 @@ from tests.fixtures.service import (
 )
 
 PUBLIC = {
-    ("POST", "/api/v1/session"), ("POST", "/api/v1/verify"), ("GET", "/api/v1/ledger/checkpoint"),
+    ("POST", "/api/v1/session"), ("POST", "/api/v1/oauth/token"), ("POST", "/api/v1/verify"),
+    ("GET", "/api/v1/ledger/checkpoint"),
     ("GET", "/api/v1/ledger/checkpoints/{size}"), ("GET", "/api/v1/ledger/checkpoints/{size}/stamp"),
     ("GET", "/api/v1/ledger/consistency"), ("GET", "/api/v1/ledger/tile/{place:path}"),
     ("GET", "/api/v1/problems"), ("GET", "/api/v1/limits"), ("GET", "/api/v1/openapi.json"),

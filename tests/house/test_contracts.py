@@ -19,6 +19,7 @@ MAY_KNOW_SQLALCHEMY = {
     "exchange/storage/deadline_store.py": "store of the clock",
     "api/tables.py": "drawers",
     "api/store.py": "store",
+    "api/client_store.py": "store of programs",
     "api/wiring.py": "opens engines and transactions",
     "api/engine.py": "gives the job engine an engine of its own",
     "api/doctor.py": "says what is wrong with the database",
@@ -37,6 +38,7 @@ STORES = {
     "exchange/storage/whole_store.py",
     "exchange/storage/deadline_store.py",
     "api/store.py",
+    "api/client_store.py",
 }
 TABLES = ("keys.tables", "exchange.storage.tables", "exchange.storage.ledger_tables", "api.tables")
 VERSIONS = "api/migrations/versions/"

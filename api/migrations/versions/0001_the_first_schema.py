@@ -647,6 +647,36 @@ def upgrade() -> None:
         sa.UniqueConstraint("login"),
     )
     op.create_table(
+        "api_clients",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("secret_sha256", sa.String(length=64), nullable=True),
+        sa.Column("public_key", sa.Text(), nullable=True),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("offices", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "api_client_tokens",
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("ix_api_client_tokens_client", "api_client_tokens", ["client"])
+    op.create_index("ix_api_client_tokens_expires_at", "api_client_tokens", ["expires_at"])
+    op.create_table(
+        "api_client_assertions",
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("jti", sa.String(length=128), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("client", "jti"),
+    )
+    op.create_index("ix_api_client_assertions_expires_at", "api_client_assertions", ["expires_at"])
+    op.create_table(
         "api_answers",
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("office", sa.String(length=64), nullable=False),
