@@ -285,6 +285,7 @@ def _judged(
     judged = elsewhere.judge_returned(
         parts.tools(), lent, data, act=act_name, field=field or FIELDS[purpose], own=own,
         earlier=report_from_json(stored.body) if stored else None, office_code=actor.office, at=parts.now(),
+        labels=parts.settings.desk_labels,
     )  # fmt: skip
     if judged.signed is None or judged.refusal is not None:
         with parts.write() as writing:

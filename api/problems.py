@@ -124,6 +124,7 @@ STATUS: dict[type[Exception], int] = {
     exchange.ChangedAfterSigning: 422,
     exchange.SignaturesUnexpected: 422,
     exchange.SignatureMisplaced: 422,
+    exchange.SignatureShowsMore: 422,
     exchange.DeskLinkInvalid: 404,
     exchange.DeskFileTaken: 409,
     exchange.SigningFinished: 409,

@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     desk_minutes: int = Field(
         default=20, ge=15, description="How long a signature with a key at the signer's desk may take."
     )
+    desk_labels: list[str] = Field(
+        default=[
+            "Người ký:", "Ký bởi:", "Email:", "Cơ quan:", "Tổ chức:", "Đơn vị:", "Chức vụ:", "Thời gian ký:",
+            "Ngày ký:", "Signed by", "Date",
+        ],
+        description="What a program may write beside a person's names in a signature that comes after others.",
+    )  # fmt: skip
     desk_program: str = Field(
         default="wss://127.0.0.1:8987",
         pattern=r"^wss://(127\.0\.0\.1|localhost):\d{1,5}$",

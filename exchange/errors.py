@@ -278,6 +278,12 @@ class SignatureMisplaced(ExchangeError):
     en = "The organisation's signature on a copy or an attachment stands top right of page one."
 
 
+class SignatureShowsMore(ExchangeError):
+    code = "signature-shows-more"
+    vi = "Chữ ký sau người khác phải ở chỗ trống, không lớn hơn 100 × 60 mm và chỉ nói về người ký ({what})."
+    en = "A signature after others is in a free place, no larger than 100 × 60 mm, and names its signer only ({what})."
+
+
 class DeskLinkInvalid(ExchangeError):
     code = "desk-link-invalid"
     vi = "Liên kết ký không đúng, đã hết hạn hoặc đã dùng xong. Hãy mở lại trang văn bản rồi ký lại."

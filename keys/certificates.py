@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -86,6 +86,20 @@ def read_certificate(der: bytes) -> Certificate:
             not_after=certificate.not_valid_after_utc,
             purpose=_purpose(certificate),
         )
+
+
+def subject_values(der: bytes) -> tuple[str, ...]:
+    """Everything that a certificate (DER) says of its subject in words, e-mail addresses with it.
+
+    Raises `CertificateUnreadable`.
+    """
+    with _readable():
+        certificate = x509.load_der_x509_certificate(der)
+        said = [str(one.value) for one in certificate.subject]
+        with suppress(x509.ExtensionNotFound):
+            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            said += names.get_values_for_type(x509.RFC822Name)
+        return tuple(said)
 
 
 def read_certificates(data: bytes) -> list[bytes]:

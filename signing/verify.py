@@ -93,6 +93,7 @@ def verify_pdf(
             notes += warned() if seen.judged else ()
     except PdfTooComplex as error:
         return limited_report(pdf, at=at, what=str(error.gaps["what"]), inputs_sha256=inputs)
+    seen.judged.sort(key=lambda one: one.revision)  # who signed after whom; a form may list its fields in any order
     # 3 what the raw bytes say, whatever pyHanko found
     ranges = [one.byte_range for one in seen.judged]
     of_file = file_misses(pdf, ranges)

@@ -113,7 +113,7 @@ def document(request: Request, parts: Running, caller: Me, document: str) -> Res
         "endings": ",".join(f".{ending}" for ending in ALLOWED),
         "due": consignment.due if consignment else None,
         "own_key": own_keys.for_acts(parts, caller, acts),
-        "desk": _desk_key(parts, acts, language, attached, signed_before=bool(signed)),
+        "desk": _desk_key(parts, acts, language, attached),
         "deliveries": [
             {"delivery": d, "name": names.get(d.office, d.office), "why": explain(d, names.get(d.office, ""), language)}
             for d in deliveries
@@ -326,11 +326,10 @@ def _choices(parts: Parts, caller: Caller, document: Document, acts: tuple[str, 
 
 
 def _desk_key(
-    parts: Parts, acts: tuple[str, ...], language: str, attached: Sequence[Attachment], *, signed_before: bool
+    parts: Parts, acts: tuple[str, ...], language: str, attached: Sequence[Attachment]
 ) -> dict[str, Any] | None:
     """What the script needs that signs with a key at the caller's computer; None where there is nothing to sign.
 
-    A signature after others goes into its prepared field: one that a program places anew is an addition to theirs.
     `marks` are the attached PDFs that the organisation signs before the seal.
     """
     act = next((name for name in ("sign", "seal") if name in acts), None)
@@ -339,10 +338,7 @@ def _desk_key(
     table = "desk_key."
     words = {key.removeprefix(table): word for key, word in catalogue(language).items() if key.startswith(table)}
     marks = [one.id for one in attached if one.needs_seal and one.sealed is None] if act == "seal" else []
-    places = act == "seal" or not signed_before
-    return {
-        "act": act, "program": parts.settings.desk_program, "places": places, "words": words, "marks": marks,
-    }  # fmt: skip
+    return {"act": act, "program": parts.settings.desk_program, "words": words, "marks": marks}
 
 
 def _types(language: str) -> list[tuple[str, str]]:

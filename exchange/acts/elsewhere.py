@@ -20,6 +20,7 @@ from exchange.errors import (
     NotFound,
     SealWrongOffice,
     SignatureMisplaced,
+    SignatureShowsMore,
     SignerNotAuthorised,
     SigningExpired,
     SigningFinished,
@@ -41,18 +42,25 @@ from exchange.rules.model import (
 )
 from exchange.rules.returned import require_returned
 from exchange.storage.store import Store, Transaction
-from keys.certificates import read_certificate, signed_by
+from keys.certificates import read_certificate, signed_by, subject_values
 from keys.errors import KeysError, RevocationUnavailable
 from keys.fitness import der_signature, require_for_signing, require_trusted
 from keys.model import Certificate
 from keys.trust import chain_of
 from signing.errors import SignatureWrong, SigningError
 from signing.model import ORGANISATION_ALONE, Change, PreparedSignature, Report, SignaturePurpose, SignIntent
-from signing.returned import changes_since, stands_top_right
+from signing.own_field import shows_more, stands_top_right
+from signing.returned import changes_since
 from signing.sign import check_prepared, prepare_signature
 
 SIGN, SEAL, MARK = "sign", "seal", "seal_attachment"
 """The acts that a key elsewhere may do; initials are given by signing when it is one's turn."""
+_SHOWN = {
+    "covers": "che nội dung khác / it covers something",
+    "large": "quá lớn / too large",
+    "several": "ở nhiều nơi / in several places",
+    "words": "có chữ khác / it says something else",
+}
 BY_OFFICE = frozenset({SEAL, MARK})
 """Those that need a key of the organisation."""
 PURPOSES = {
@@ -311,10 +319,12 @@ def judge_returned(
     own: Collection[Certificate],
     office_code: str,
     at: datetime,
+    labels: Collection[str] = (),
 ) -> JudgedReturn:
     """Work: may `pdf` be what comes after the file `lent`? What may is kept.
 
-    `earlier` is the report on the newest signed revision up to `lent`, `own` the certificates of person or office.
+    `earlier` is the report on the newest signed revision up to `lent`, `own` the certificates of person or office,
+    `labels` the words that a program writes before a signer's name.
     Raises what makes it no PDF to judge, and `RevocationUnavailable` when nobody can say whether the signer is good.
     """
     report, stored = check_file(tools, pdf, office_code=office_code, at=at)
@@ -327,9 +337,11 @@ def judge_returned(
             earlier=earlier.signatures if earlier else (),
             own={one.fingerprint for one in own},
         )
+        certificate = next(one.der for one in own if one.fingerprint == found.certificate_sha256)
         if field in ORGANISATION_ALONE and not tools.run(stands_top_right, pdf, found.field):
             raise SignatureMisplaced
-        certificate = next(one.der for one in own if one.fingerprint == found.certificate_sha256)
+        if act == SIGN and earlier is not None and found.field != field:
+            _require_only_a_signature(tools, lent, pdf, found.field, (*labels, *subject_values(certificate)))
         require_signer(tools, certificate, (), own, act, at=at)
     except RevocationUnavailable:
         raise
@@ -337,6 +349,13 @@ def judge_returned(
         return JudgedReturn(stored, None, refusal)
     file = FileRef(tools.blobs.put(pdf), len(pdf), MEDIA_TYPE, lent.name)
     return JudgedReturn(stored, SignedFile(file, certificate, report, stored), None)
+
+
+def _require_only_a_signature(tools: Tools, lent: FileRef, pdf: bytes, field: str, about: Collection[str]) -> None:
+    """A field that a person's program adds after somebody signed covers nothing and speaks of its signer alone."""
+    more: str | None = tools.run(shows_more, pdf, lent.size, field, tuple(about))
+    if more is not None:
+        raise SignatureShowsMore(what=_SHOWN[more])
 
 
 def _changes(tools: Tools, lent: FileRef, pdf: bytes) -> tuple[Change, ...] | None:

@@ -20,6 +20,7 @@ from exchange.errors import (
 )
 from exchange.rules.model import Actor, Attachment, Draft, Role, Secrecy
 from keys.model import Purpose
+from signing.changes import FIELD_ADDED
 from signing.model import (
     ATTACHMENT_FIELD,
     INITIAL_FIELD,
@@ -94,7 +95,7 @@ def require_leader_signed(report: Report, signer: str, field: str = LEADER_FIELD
     found = _in_field(report, field) or _by(report, signer)
     if found is None:
         raise SignatureMissing
-    require_valid(report)
+    require_valid_so_far(report)
     if found.certificate_sha256 != signer:
         raise SignerNotAuthorised
     return found
@@ -145,6 +146,26 @@ def require_valid(report: Report) -> None:
         raise SignatureInvalid
     if report.verdict is Verdict.UNKNOWN:
         raise SignatureUnknown
+
+
+def require_valid_so_far(report: Report) -> None:
+    """The same while people sign one after another: a program at the desk makes a field for each of them, which is an
+    addition to the signatures before it until the seal covers it. Nothing else may be open.
+
+    Each of those fields was accepted by itself when it came (`rules.returned`).
+    """
+    signed = {one.field for one in report.signatures if one.kind == "signature" and one.purpose == Purpose.PERSON}
+    open_ = [one for one in report.signatures if one.verdict is not Verdict.VALID]
+    if report.verdict is not Verdict.UNKNOWN or not open_ or not all(_only_added(one, signed) for one in open_):
+        require_valid(report)
+
+
+def _only_added(one: SignatureReport, signed: Collection[str]) -> bool:
+    """Whether nothing is open about a signature but that people signed after it, in fields of their own."""
+    doubts = [finding.code for finding in one.findings if finding.severity != "note"]
+    added = [change for change in one.changes if change.kind == "addition"]
+    only_fields = all(change.what == FIELD_ADDED and change.field in signed for change in added)
+    return one.verdict is Verdict.UNKNOWN and doubts == ["later-addition"] and only_fields
 
 
 def _in_field(report: Report, field: str) -> SignatureReport | None:

@@ -10,7 +10,7 @@ from exchange.errors import (
     SignaturesUnexpected,
     SignerNotAuthorised,
 )
-from exchange.rules.acceptance import require_valid
+from exchange.rules.acceptance import require_valid, require_valid_so_far
 from signing.changes import change_sentence
 from signing.errors import RevisionNotExtension
 from signing.model import INITIAL_FIELD, LEADER_FIELD, ORGANISATION_ALONE, SEAL_FIELD, Change, Report, SignatureReport
@@ -52,7 +52,7 @@ def require_returned(
         raise ChangedAfterSigning(what=f"{change_sentence(wrong, 'vi')} / {change_sentence(wrong, 'en')}")
     if any(one.field.startswith(_PREPARED) and one.field != field for one in new):
         raise ChangedAfterSigning(what=", ".join(one.field for one in new))  # a field that was made for another hand
-    require_valid(report)
+    require_valid_so_far(report) if by_person else require_valid(report)
     return new[-1]
 
 

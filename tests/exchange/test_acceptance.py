@@ -1,5 +1,7 @@
 """What must hold before a document moves: no secrets, good names, reasons, the right signatures (R7, R45, R58)."""
 
+from dataclasses import replace
+
 import pytest
 
 from exchange.errors import (
@@ -25,7 +27,7 @@ from exchange.rules.acceptance import (
 )
 from exchange.rules.model import Draft, Role, Secrecy
 from keys.certificates import fingerprint
-from signing.model import LEADER_FIELD, OfficeMatch, Verdict
+from signing.model import LEADER_FIELD, Change, Finding, OfficeMatch, Report, Verdict
 from tests.exchange.values import (
     CLERK,
     LEADER,
@@ -36,6 +38,7 @@ from tests.exchange.values import (
     person,
     reading,
     sealed,
+    signature,
 )
 
 GOOD_NAMES = [
@@ -125,6 +128,39 @@ def test_a_good_leaders_signature_is_found_by_its_field():
 def test_a_leaders_signature_that_is_missing_or_bad_stops(report, refusal):
     with pytest.raises(refusal):
         require_leader_signed(report, fingerprint(LEADER_CERTIFICATE))
+
+
+ADDED = Change("signature-field-added", "addition", 3, 0, "Signature1")
+DOUBT = Finding("later-addition", "warning")
+
+
+def led_twice(*changes: Change, findings: tuple[Finding, ...] = (DOUBT,), purpose: str = "person") -> Report:
+    """Somebody else signed, and then the leader in a field `Signature1`, which is open about the first signature."""
+    first = signature("KyNhay1", b"somebody else", Verdict.UNKNOWN)
+    second = replace(signature("Signature1", LEADER_CERTIFICATE), purpose=purpose)
+    both = (replace(first, changes=changes, findings=findings), second)
+    return led(signatures=both, verdict=Verdict.UNKNOWN)
+
+
+def test_a_person_who_signs_after_another_in_a_field_of_the_programs_leaves_only_that_open():
+    found = require_leader_signed(led_twice(ADDED), fingerprint(LEADER_CERTIFICATE), "ChuKyLanhDao")
+    assert found.field == "Signature1"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        led_twice(ADDED, Change("annotation-added", "addition", 3, 0)),
+        led_twice(replace(ADDED, field="Signature2")),  # which nobody signed
+        led_twice(ADDED, purpose="organisation"),
+        led_twice(ADDED, findings=(DOUBT, Finding("weak-algorithm", "warning"))),
+        led_twice(ADDED, findings=(Finding("not-determined", "warning"),)),
+        led_twice(ADDED, findings=()),
+    ],
+)
+def test_whatever_else_is_open_about_an_earlier_signature_stops(report):
+    with pytest.raises(SignatureUnknown):
+        require_leader_signed(report, fingerprint(LEADER_CERTIFICATE), "ChuKyLanhDao")
 
 
 def test_a_leaders_signature_of_somebody_else_stops():

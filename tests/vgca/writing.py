@@ -10,13 +10,16 @@ from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.font.opentype import GlyphAccumulatorFactory
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.text import TextBoxStyle
 from pyhanko.sign import fields, signers
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.stamp import TextStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from signing.stamp import FONT
 from tests.fixtures.tokens import Token
 
 BOXES = {
@@ -44,6 +47,10 @@ class Style:
     signing_time: str = "utc"
     chain: tuple[bytes, ...] = ()
     annotates: bool = False
+    box: tuple[int, ...] | None = None
+    """Where its user puts the first signature, on the page of the operation."""
+    says: str | None = None
+    """The lines drawn instead of the usual ones, in a font that has all letters."""
 
 
 def sign(pdf: bytes, token: Token, operation: str, at: datetime, style: Style = Style()) -> bytes:
@@ -56,8 +63,8 @@ def sign(pdf: bytes, token: Token, operation: str, at: datetime, style: Style = 
     if style.annotates:
         pdf = with_annotation(pdf)
     for page, box in BOXES[operation][: style.signatures]:
-        pdf = _one(pdf, token, page, box, at, style)
-        style = replace(style, certifies=False)
+        pdf = _one(pdf, token, page, style.box or box, at, style)
+        style = replace(style, certifies=False, box=None)
     return pdf
 
 
@@ -78,6 +85,9 @@ def _one(pdf: bytes, token: Token, page: int, box: tuple[int, ...], at: datetime
     last = int(writer.root["/Pages"]["/Count"]) - 1
     spec = SigFieldSpec(name, on_page=last if page < 0 else page, box=box)
     words = TextStampStyle(stamp_text=f"Người ký: thử\n{at:%d.%m.%Y %H:%M:%S} +07:00")
+    if style.says is not None:
+        font = GlyphAccumulatorFactory(str(FONT))
+        words = TextStampStyle(stamp_text=style.says, text_box_style=TextBoxStyle(font=font, font_size=10))
     made = signers.PdfSigner(meta, signer=signer, timestamper=style.tsa, new_field_spec=spec, stamp_style=words)
     return bytes(made.sign_pdf(writer).getvalue())
 
@@ -120,6 +130,13 @@ def with_annotation(pdf: bytes) -> bytes:
         )
     )  # fmt: skip
     writer.register_annotation(page, note)
+    return _written(writer)
+
+
+def with_empty_field(pdf: bytes) -> bytes:
+    """One more field, which nobody signs."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False)
+    fields.append_signature_field(writer, SigFieldSpec("Signature9", on_page=0, box=(60, 120, 200, 160)))
     return _written(writer)
 
 
