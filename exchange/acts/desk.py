@@ -30,9 +30,9 @@ def assign(
 
     Raises `DueInvalid` for a day that is over.
     """
+    before, move = moving(tx.store, "assign", actor, delivery, version)
     if due is not None:
         require_due(due, local_day(at))
-    before, move = moving(tx.store, "assign", actor, delivery, version)
     after = tx.store.change_delivery(before, replace(before, state=DeliveryState(move.target), since=at))
     assignment = Assignment(after.id, after.version, lead, cooperating, for_information, due, instruction, at)
     tx.store.add_assignment(assignment)

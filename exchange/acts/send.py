@@ -88,9 +88,9 @@ def issue(
     `certificates` (fingerprints) are those recorded for the office, whose names may not say so.
     Bad recipients refuse the whole call unless `partial`. Raises the refusals of the exchange page §4.
     """
+    before = moving(tx.store, "issue", actor, document, version)
     if due is not None:
         require_due(due, on)
-    before = moving(tx.store, "issue", actor, document, version)
     require_sealed(report, known=certificates)
     recipients = _accepted(resolve(tx.store, actor, specs, on=on), partial)
     attached = tx.store.attachments(before.id)

@@ -365,6 +365,7 @@ def kept(write: Write) -> dict[str, dict[str, Any]]:
             "version": n % 10**9, "year": 1999, "at": AT, "told": [], "person": "p", "grade": "check", "source": "x",
         },
         "exchange_deadline_marks": {"deadline": fresh("dln"), "event": fresh("evt"), "mark": "warned"},
+        "exchange_feed": {"office": fresh("H99"), "seq": n, "event": fresh("evt"), "chain": b"1" * 32},
     }  # fmt: skip
     with write() as store:
         store.add_events([made])
