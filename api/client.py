@@ -105,6 +105,24 @@ class Congvan:
         """My office's saved groups."""
         return self._items("/groups")
 
+    def calendar(self, year: int | None = None) -> Json:
+        """Every day of a year (this one when left out), with the decision behind it."""
+        return self._get("/calendar" + (f"?year={year}" if year else ""))
+
+    def decide_year(self, year: int, source: str, grade: str, days: Sequence[Json], *, key: str | None = None) -> Json:
+        """Say what a year is; for system administrators. `days`: `date`, `kind` (rest, make_up, work), `name`."""
+        body = {"source": source, "grade": grade, "days": list(days)}
+        return _json(self.request("PUT", f"/calendar/{year}", json=body, headers=_key(key)))
+
+    def decide_hours(self, spans: Sequence[tuple[str, str]], source: str, *, key: str | None = None) -> Json:
+        """Say when offices work, as pairs such as `07:30`, `11:30`; for system administrators."""
+        body = {"hours": [{"begin": begin, "end": end} for begin, end in spans], "source": source}
+        return _json(self.request("PUT", "/calendar/hours", json=body, headers=_key(key)))
+
+    def move_deadlines(self, *, key: str | None = None) -> Json:
+        """Let open deadlines follow the calendar as it is now; for system administrators."""
+        return self._post("/calendar/move", {}, key=key)
+
     # -- documents -----------------------------------------------------------------------------------------------------
 
     def upload(self, data: bytes, name: str, *, media_type: str = "application/pdf", key: str | None = None) -> Json:

@@ -16,7 +16,9 @@ from api.store import AccountStore
 from api.wiring import Database, Parts, now
 from exchange.acts.whole import MOST_NAMED, Proof, prove_whole
 from exchange.proof.ledger import read_verifier_key, verifier_key
+from exchange.rules.calendar import local_day, missing_year
 from exchange.storage.archive_store import ArchiveStore
+from exchange.storage.deadline_store import DeadlineStore
 from exchange.storage.ledger_store import LedgerStore
 from exchange.storage.store import Store
 from exchange.storage.whole_store import WholeStore
@@ -40,7 +42,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at folder, secrets, space, database, certificates, time-stamp authority, what waits for it, archive."""
-    looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _signatures, _archive)
+    looked = (_folder, _secrets, _space, _database, _certificates, _tsa, _signatures, _archive, _calendar)
     return [look(settings) for look in looked]
 
 
@@ -163,6 +165,20 @@ def _archive(settings: Settings) -> Finding:
     first = next((f", {one.code}, {one.ends_at:%Y-%m-%d}" for one in waiting if one.ends_at), "")
     what = f"Dấu lưu trữ chờ gia hạn / archive time stamps that wait: {len(waiting)}{first}"
     return Finding(not waiting, what, "docs/archive.md")
+
+
+def _calendar(settings: Settings) -> Finding:
+    """Whether the working calendar reaches three months ahead."""
+    what = "Lịch làm việc / working calendar"
+    if not _database(settings).good:
+        return Finding(True, f"{what}: –")
+    database = Database(settings.database)
+    try:
+        with database.reader.connect() as connection:
+            missing = missing_year(DeadlineStore(connection).calendar(), local_day(now()))
+    finally:
+        database.close()
+    return Finding(missing is None, f"{what}: {'–' if missing is None else missing}", "congvan calendar set")
 
 
 def _certificates(settings: Settings) -> Finding:

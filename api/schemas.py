@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import date as Day
 from datetime import datetime
+from datetime import time as Time
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from exchange.proof.ledger import leaf_hash
+from exchange.rules.calendar import DayKind, Grade
 from exchange.rules.explain import Why
 from exchange.rules.lifecycle import DELIVERY_CODES, phase_of_delivery, phase_of_document
 from exchange.rules.model import (
@@ -310,6 +312,36 @@ class IssueAsked(Recipients):
     due: Day | None = None
     sender_reference: Annotated[str, StringConstraints(max_length=128)] | None = None
     partial: bool = False
+
+
+class CalendarDayIn(Body):
+    """A day that is not what its weekday says."""
+
+    date: Day
+    kind: DayKind
+    name: Annotated[str, StringConstraints(max_length=200)]
+
+
+class CalendarYearIn(Body):
+    """What was decided about a year: by which decision, how sure it is, and its days."""
+
+    source: Annotated[str, StringConstraints(max_length=500)]
+    grade: Grade
+    days: Annotated[list[CalendarDayIn], Field(max_length=366)]
+
+
+class SpanIn(Body):
+    """Working time from … to, in Vietnam."""
+
+    begin: Time
+    end: Time
+
+
+class HoursIn(Body):
+    """When offices work on a working day; the first span ends with the morning."""
+
+    hours: Annotated[list[SpanIn], Field(min_length=1, max_length=4)]
+    source: Annotated[str, StringConstraints(max_length=500)]
 
 
 class NewGroup(Body):

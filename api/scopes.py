@@ -31,6 +31,7 @@ ANY = "any"
 
 ROUTES: Mapping[tuple[str, str], str] = {
     ("GET", "/me"): ANY,
+    ("GET", "/calendar"): ANY,
     ("GET", "/offices"): DIRECTORY,
     ("GET", "/offices/{code}"): DIRECTORY,
     ("GET", "/people"): DIRECTORY,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from api import times
 from api.wiring import Parts
 from exchange.acts import watch
 from exchange.acts.signature import known_revocation
@@ -119,8 +120,17 @@ def clock(parts: Parts) -> None:
             return
 
 
+def warn_of_missing_year(parts: Parts) -> int | None:
+    """Say in the log that the working calendar ends within three months; the year that is missing."""
+    year = times.missing(parts)
+    if year is not None:
+        log.warning(times.MISSING_YEAR, year=year)
+    return year
+
+
 def hourly(parts: Parts) -> None:
-    """All of it."""
+    """All of it but the clock."""
+    warn_of_missing_year(parts)
     warn_of_ends(parts)
     ask_about_keys(parts)
     ask_about_arrivals(parts)

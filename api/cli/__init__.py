@@ -1,6 +1,7 @@
 """The command line: `service` runs it, `road` walks documents through it by the JSON API, `check` verifies offline,
 `trust` says whom it believes, `key` keeps the keys,
-`backup` copies the installation and brings it back, `people` sets up offices and accounts.
+`backup` copies the installation and brings it back, `people` sets up offices and accounts,
+`calendar` says which days are worked.
 
 Exit statuses: 0 done; 1 refused or not valid; 64 wrong usage. `verify` and `evidence check` have their own (see there).
 """
@@ -41,9 +42,9 @@ def _program(first: str = "") -> typer.Typer:
     if first in road.names():
         road.add_to(app)
         return app
-    from api.cli import archive, backup, check, clients, key, people, service, trust
+    from api.cli import archive, backup, calendar, check, clients, key, people, service, trust
 
-    for commands in (service, backup, road, check, trust, archive, key, people, clients):
+    for commands in (service, backup, road, check, trust, archive, key, people, clients, calendar):
         commands.add_to(app)
     return app
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, checking, copying, desk, groups, incoming, many, outgoing, session
+from api.pages import account, calendar, checking, copying, desk, groups, incoming, many, outgoing, session
 
 router = APIRouter(include_in_schema=False)
-for part in (session, account, desk, many, copying, outgoing, incoming, groups, checking):
+for part in (session, account, desk, many, copying, outgoing, incoming, groups, calendar, checking):
     router.include_router(part.router)

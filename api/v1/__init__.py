@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.v1 import (
     about,
     batches,
+    calendar,
     deliveries,
     directory,
     documents,
@@ -19,6 +20,7 @@ from api.v1 import (
 
 router = APIRouter(prefix="/api/v1")
 for part in (
-    about, directory, own_keys, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger, oauth,
+    about, directory, calendar, own_keys, uploads, documents, batches, deliveries, signatures, evidence, feed, ledger,
+    oauth,
 ):  # fmt: skip
     router.include_router(part.router)

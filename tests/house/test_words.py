@@ -16,6 +16,7 @@ from api.errors import ApiError
 from api.settings import Settings
 from exchange.errors import ExchangeError
 from exchange.rules import events, lifecycle
+from exchange.rules.calendar import DayKind, Grade
 from exchange.rules.model import CopyKind, DeliveryState, DocumentState, Part, Role, Secrecy, Urgency
 from keys.errors import KeysError
 from signing.errors import SigningError
@@ -203,6 +204,9 @@ NAMED: dict[str, Iterable[str]] = {
     "done": {move.act for move in (*lifecycle.DOCUMENT_MOVES, *lifecycle.DELIVERY_MOVES)},
     "changes": ("then", "now"),
     "signature_kind": ("person", "organisation"),
+    "calendar_grade": Grade,
+    "day_kind": DayKind,
+    "weekday": [f"d{n}" for n in range(7)],
     "places": ("number", "date", "signature", "seal", "left", "bottom", "width", "height"),
 }
 """Tables of texts whose keys are words of the code."""
