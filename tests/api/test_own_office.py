@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -430,6 +431,11 @@ def test_the_page_has_a_field_for_the_code_and_a_button_that_has_it_sent(own: Ow
     address = f"/documents/{document['id']}"
     page = browser.http.get(address).text
     assert all(word in page for word in ('name="pin"', 'name="otp"', "Gửi mã", f"{address}/code/sign"))
+
+    signing_form = page.partition(f'action="{address}/sign"')[2].partition("</form>")[0]
+    own_buttons = [tag for tag in re.findall(r"<button[^>]*>", signing_form) if 'form="send-code"' not in tag]
+    assert len(own_buttons) == 1, "Enter in the form signs, and does not send another code"
+    assert "data-send-code" not in own_buttons[0]
 
     sent = browser.post(f"{address}/code/sign", headers={"HX-Request": "true"})
     assert "Đã yêu cầu gửi mã OTP." in sent.text
