@@ -31,7 +31,9 @@ from exchange.storage.whole_store import WholeStore
 FORMAT = 1
 MANIFEST, LIST, FILES = "manifest.json", "files.txt", "files"
 SQLITE, POSTGRESQL = "database.sqlite", "database.dump"
-NOT_TOLD = frozenset({"database_url", "master_token_pin", "remote_tokens", "s3_access_key", "s3_secret_key"})
+NOT_TOLD = frozenset(
+    {"database_url", "master_token_pin", "remote_secrets", "remote_tokens", "s3_access_key", "s3_secret_key"}
+)
 """Settings that hold secrets, or may: a backup does not repeat them."""
 
 
