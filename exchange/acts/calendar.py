@@ -20,7 +20,8 @@ MOST_SOURCE = 500
 def decide_year(tx: Transaction, actor: Actor, year: CalendarYear, *, at: datetime) -> int:
     """Act: what a year is from now on; the number of the calendar's new version.
 
-    Raises `NotAllowed` for anybody but the system administrator, `CalendarInvalid`.
+    Raises `NotAllowed` for anybody but the system administrator, `CalendarInvalid`, and `StateChanged` when another
+    decision was made at the same moment.
     """
     _require_administrator(actor)
     _require_whole(year)

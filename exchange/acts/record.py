@@ -112,7 +112,8 @@ def record_clock(
         prev = None if deadline.inward else tx.store.last_outward_leaf(about.id)
         body["prev"] = prev.hex() if prev else None
         subject = {"document": about.document, "consignment": about.consignment, "delivery": about.id}
-    event = _event(type_, doer, role, body, (), at, inward=deadline.inward, **subject)
+    seen_by = deadline.office if deadline.inward else None  # whoever moved it, it is that office's own affair
+    event = _event(type_, doer, role, body, (), at, inside=seen_by, **subject)
     tx.store.add_events([event])
     return event
 
@@ -163,8 +164,9 @@ def _event(
     document: str | None,
     consignment: str | None = None,
     delivery: str | None = None,
-    inward: bool | None = None,
+    inside: str | None = None,
 ) -> Event:
+    """`inside`: the only office that sees it, when that does not follow from its type and who acted."""
     id_ = new_id("evt", at)
     subject = {"document": document, "consignment": consignment, "delivery": delivery}
     canonical = rfc8785.dumps(
@@ -187,9 +189,9 @@ def _event(
             "files": [{"sha256": file.sha256, "size": file.size} for file in files],
         }
     )
-    hidden = type_ in INWARD if inward is None else inward
+    inward, office = inside is not None or type_ in INWARD, inside or actor.office
     leaf = leaf_hash(canonical)
-    return Event(id_, type_, at, canonical, leaf, hidden, actor.office, document, consignment, delivery)
+    return Event(id_, type_, at, canonical, leaf, inward, office, document, consignment, delivery)
 
 
 def _composed(value: Any) -> Any:

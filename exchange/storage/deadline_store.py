@@ -6,7 +6,9 @@ from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
+from exchange.errors import StateChanged
 from exchange.rules.calendar import (
     ORDINARY_HOURS,
     Calendar,
@@ -61,12 +63,12 @@ class DeadlineStore:
         return Calendar.of(rows[-1].version if rows else 0, hours, years.values())
 
     def decide_year(self, year: CalendarYear, person: str, at: datetime) -> int:
-        """Add a version that says what that year is; the number of the version."""
+        """Add a version that says what that year is; the number of the version. Raises `StateChanged`."""
         told = [{"day": mark.day.isoformat(), "kind": mark.kind, "name": mark.name} for mark in year.days]
         return self._decide(year.year, year.source, year.grade, told, person, at)
 
     def decide_hours(self, hours: Hours, source: str, person: str, at: datetime) -> int:
-        """Add a version that says when offices work; the number of the version."""
+        """Add a version that says when offices work; the number of the version. Raises `StateChanged`."""
         told = [[begin.isoformat("minutes"), end.isoformat("minutes")] for begin, end in hours.spans]
         return self._decide(None, source, Grade.CONFIRMED, told, person, at)
 
@@ -78,7 +80,10 @@ class DeadlineStore:
     def _decide(self, year: int | None, source: str, grade: Grade, told: Any, person: str, at: datetime) -> int:
         version = int(self.connection.scalar(select(func.max(t.calendar.c.version))) or 0) + 1
         values = {"year": year, "source": source, "grade": grade, "told": told, "person": person, "at": at}
-        self.connection.execute(insert(t.calendar).values(version=version, **values))
+        try:
+            self.connection.execute(insert(t.calendar).values(version=version, **values))
+        except IntegrityError as error:  # somebody decided at the same moment, and saw the same calendar before
+            raise StateChanged(state=f"v{version}") from error
         return version
 
     # -- deadlines --

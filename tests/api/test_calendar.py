@@ -1,6 +1,7 @@
 """The working calendar by API, page and command: everybody sees it, the administrator decides, deadlines stay."""
 
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from api import times, watch
 from exchange.rules.calendar import CalendarYear, Grade, local_day
 from exchange.storage.deadline_store import DeadlineStore
-from tests.fixtures.service import ADMIN, AUDITOR, CLERK, COMMUNE_CLERK, OFFICER, ApiService, refusal
+from tests.fixtures.service import ADMIN, AUDITOR, CLERK, COMMUNE, COMMUNE_CLERK, OFFICER, ApiService, refusal
 
 DAY_OFF = {"date": "2031-03-05", "kind": "rest", "name": "Nghỉ bão"}
 
@@ -86,17 +87,44 @@ def test_hours_that_overlap_are_refused(api_service, spans):
     assert refusal(lambda: api_service.person(ADMIN).decide_hours(spans, "QĐ")).code == "calendar-invalid"
 
 
+@contextmanager
+def closed_on(admin, day):
+    """A storm closes offices on that day; afterwards the calendar is as it was, and so are open deadlines."""
+    told = admin.calendar(day.year)
+    was = [{"date": d["date"], "kind": d["kind"], "name": d["name"]} for d in told["days"] if d["name"]]
+    try:
+        admin.decide_year(
+            day.year, "Công điện", "confirmed", [*was, {"date": day.isoformat(), "kind": "rest", "name": "Nghỉ bão"}]
+        )  # fmt: skip
+        yield
+    finally:
+        admin.decide_year(day.year, told["source"] or "–", told["grade"] or "check", was)
+        admin.move_deadlines()
+
+
+def test_i18_what_moves_inside_another_office_is_told_to_that_office_and_not_to_the_administrators(api_service):
+    admin, clerk = api_service.person(ADMIN), api_service.person(COMMUNE_CLERK)
+    issued = api_service.document("issued")
+    (sent,) = api_service.person(CLERK).deliveries(issued["consignment"])
+    arrival = clerk.delivery(sent["id"])
+    clerk.register(arrival, arrival["file"]["sha256"])
+    closed = times.calendar(api_service.parts).next_working_day(local_day(api_service.parts.now()))
+    with closed_on(admin, closed):
+        assert admin.move_deadlines()["moved"]
+        with api_service.parts.read() as reading:
+            moved = [e for e in reading.exchange.events_of(delivery=sent["id"]) if e.type == "clock.moved"]
+    assert [(event.inward, event.office) for event in moved] == [(True, COMMUNE)]
+    assert refusal(lambda: api_service.person(CLERK).event(moved[0].id)).status == 404
+    assert json.loads(clerk.event(moved[0].id))["data"]["kind"] == "pass_on"
+
+
 def test_open_deadlines_stay_until_the_administrator_moves_them_and_each_move_is_told(api_service):
     """A storm closes offices on the next working day: what is due then is moved by an act of its own."""
     admin, signed = api_service.person(ADMIN), api_service.document("signed")
     known, today = times.calendar(api_service.parts), local_day(api_service.parts.now())
     closed = known.next_working_day(today)
     old = deadlines(api_service, signed["id"])
-    told = admin.calendar(closed.year)
-    was = [{"date": d["date"], "kind": d["kind"], "name": d["name"]} for d in told["days"] if d["name"]]
-    storm = [*was, {"date": closed.isoformat(), "kind": "rest", "name": "Nghỉ bão"}]
-    try:
-        admin.decide_year(closed.year, "Công điện", "confirmed", storm)
+    with closed_on(admin, closed):
         assert deadlines(api_service, signed["id"]) == old
 
         moved = admin.move_deadlines()
@@ -112,9 +140,6 @@ def test_open_deadlines_stay_until_the_administrator_moves_them_and_each_move_is
         assert {one["actor"]["role"] for one in events} == {"system_admin"}
         assert {(one["from"], one["to"]) for one in events} == {("signed", "signed")}
         assert admin.move_deadlines()["moved"] == 0
-    finally:
-        admin.decide_year(closed.year, told["source"] or "–", told["grade"] or "check", was)
-        admin.move_deadlines()
     assert deadlines(api_service, signed["id"])["issue"].due == old["issue"].due
 
 

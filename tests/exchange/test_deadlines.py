@@ -12,18 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.acts import desk, receive, send, watch
+from exchange.acts.calendar import decide_hours
 from exchange.acts.clock import start_deadline
-from exchange.errors import DueInvalid
+from exchange.errors import DueInvalid, StateChanged
 from exchange.rules.calendar import ORDINARY_HOURS, ZONE, Calendar
 from exchange.rules.deadlines import ACTS_ITSELF, ENDS, moments, starts, timetable
 from exchange.rules.events import TYPES
 from exchange.rules.holidays import shipped_years
-from exchange.rules.model import Channel, Deadline, DeadlineKind, DeadlineState, Delivery, RecipientSpec
+from exchange.rules.model import Actor, Channel, Deadline, DeadlineKind, DeadlineState, Delivery, RecipientSpec, Role
 from exchange.storage.deadline_store import DeadlineStore
 from tests.exchange.values import CLERK, DAY, OFFICE, OTHER, RECEIVER, arrival_report, delivery, document, sealed
 from tests.exchange.walk import LEAD, Walk
 
 K, S = DeadlineKind, DeadlineState
+ADMINISTRATOR = Actor("p_administrator", OFFICE, frozenset({Role.SYSTEM_ADMIN}))
 CALENDAR = Calendar.of(4, ORDINARY_HOURS, shipped_years())
 
 
@@ -349,3 +351,25 @@ def test_a_registration_and_the_worker_at_once_leave_one_story(walk, together):
         prevs = [json.loads(one.body)["prev"] for one in events]
         assert len(late) <= 1
         assert prevs == [None, *(one.leaf.hex() for one in events[:-1])], "the chain has no fork"
+
+
+def test_of_two_decisions_at_once_on_postgresql_one_is_told_to_look_again_and_each_version_is_one_decision(
+    walk, together
+):
+    def decide() -> None:
+        try:
+            with walk.parts.write() as writing:
+                decide_hours(writing.tx, ADMINISTRATOR, ORDINARY_HOURS, "Thử", at=walk.at())
+        except StateChanged:
+            refused.append(True)
+
+    refused: list[bool] = []
+    before = versions(walk)
+    together([decide] * 8)
+    assert len(versions(walk)) == len(before) + 8 - len(refused)
+    assert versions(walk) == list(range(len(versions(walk)), 0, -1))
+
+
+def versions(walk) -> list[int]:
+    with walk.parts.read() as reading:
+        return [change.version for change in DeadlineStore.of(reading.exchange).changes()]
