@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.factors import open_factor
@@ -135,19 +137,29 @@ def _database(settings: Settings) -> Finding:
     return Finding(here == newest, f"Cơ sở dữ liệu / database: {here or '–'}", "congvan migrate")
 
 
-def _signatures(settings: Settings) -> Finding:
-    """Signatures that were made and wait for their time stamp, and since when the first of them does."""
-    what = "Chữ ký chờ dấu thời gian / signatures that wait for their time stamp"
+def _looked(settings: Settings, what: str, look: Callable[[Connection], Finding]) -> Finding:
+    """What `look` finds in the database; nothing is looked at while the database is not as it should be."""
     if not _database(settings).good:
         return Finding(True, f"{what}: –")
     database = Database(settings.database)
     try:
         with database.reader.connect() as connection:
-            many, since = Store(connection).waiting_signatures()
+            return look(connection)
     finally:
         database.close()
-    first = f", {since:%Y-%m-%d %H:%M} UTC" if since else ""
-    return Finding(not many, f"{what}: {many}{first}", "xem dịch vụ dấu thời gian / look at the time-stamp authority")
+
+
+def _signatures(settings: Settings) -> Finding:
+    """Signatures that were made and wait for their time stamp, and since when the first of them does."""
+    what = "Chữ ký chờ dấu thời gian / signatures that wait for their time stamp"
+
+    def look(connection: Connection) -> Finding:
+        many, since = Store(connection).waiting_signatures()
+        first = f", {since:%Y-%m-%d %H:%M} UTC" if since else ""
+        remedy = "xem dịch vụ dấu thời gian / look at the time-stamp authority"
+        return Finding(not many, f"{what}: {many}{first}", remedy)
+
+    return _looked(settings, what, look)
 
 
 def _archive(settings: Settings) -> Finding:
@@ -170,31 +182,25 @@ def _archive(settings: Settings) -> Finding:
 def _calendar(settings: Settings) -> Finding:
     """Whether the working calendar reaches three months ahead."""
     what = "Lịch làm việc / working calendar"
-    if not _database(settings).good:
-        return Finding(True, f"{what}: –")
-    database = Database(settings.database)
-    try:
-        with database.reader.connect() as connection:
-            missing = missing_year(DeadlineStore(connection).calendar(), local_day(now()))
-    finally:
-        database.close()
-    return Finding(missing is None, f"{what}: {'–' if missing is None else missing}", "congvan calendar set")
+
+    def look(connection: Connection) -> Finding:
+        missing = missing_year(DeadlineStore(connection).calendar(), local_day(now()))
+        return Finding(missing is None, f"{what}: {'–' if missing is None else missing}", "congvan calendar set")
+
+    return _looked(settings, what, look)
 
 
 def _certificates(settings: Settings) -> Finding:
-    """Certificates in use that end within 14 days; none is looked at while the database is not as it should be."""
+    """Certificates in use that end within 14 days."""
     what = "Chứng thư đang dùng / certificates in use"
-    if not _database(settings).good:
-        return Finding(True, f"{what}: –")
-    database = Database(settings.database)
-    try:
-        with database.reader.connect() as connection:
-            near = KeyStore(connection).in_use(ending=now() + SOON)
-    finally:
-        database.close()
-    names = "".join(f"\n   {one.certificate.not_after.date()}  {one.certificate.common_name}" for one in near)
-    remedy = "xin cấp chứng thư mới, rồi congvan key import | token | remote / ask for new ones"
-    return Finding(not near, f"{what}: {len(near)} sắp hết hạn / end within {SOON.days} days{names}", remedy)
+
+    def look(connection: Connection) -> Finding:
+        near = KeyStore(connection).in_use(ending=now() + SOON)
+        names = "".join(f"\n   {one.certificate.not_after.date()}  {one.certificate.common_name}" for one in near)
+        remedy = "xin cấp chứng thư mới, rồi congvan key import | token | remote / ask for new ones"
+        return Finding(not near, f"{what}: {len(near)} sắp hết hạn / end within {SOON.days} days{names}", remedy)
+
+    return _looked(settings, what, look)
 
 
 def _tsa(settings: Settings) -> Finding:
