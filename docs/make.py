@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined  # noqa: E402
 
 import api.v1  # noqa: E402
 from api import errors as api_errors  # noqa: E402
-from api import problems, settings  # noqa: E402
+from api import problems, scopes, settings  # noqa: E402
 from api.cli import app  # noqa: E402
 from exchange import errors as exchange_errors  # noqa: E402
 from exchange.rules import events, lifecycle  # noqa: E402
@@ -189,6 +189,20 @@ def routes() -> str:
     return "\n".join(f"### {tag}\n\n{table(('route', ''), rows)}" for tag, rows in found.items())
 
 
+def scopes_() -> str:
+    """Every scope of a program, and the routes that it opens."""
+    rows = [
+        (
+            f"`{scope}`",
+            vi,
+            en,
+            ", ".join(f"`{method} {path}`" for (method, path), needed in scopes.ROUTES.items() if needed == scope),
+        )
+        for scope, (vi, en) in scopes.SCOPES.items()
+    ]
+    return table(("scope", "tiếng Việt", "English", "opens"), rows)
+
+
 # -- the report of the verifier --
 
 
@@ -218,6 +232,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "document-moves": document_moves,
     "delivery-moves": delivery_moves,
     "routes": routes,
+    "scopes": scopes_,
 }
 
 FILES: dict[str, Callable[[], str]] = {"verify-report.schema.json": report_schema_json}

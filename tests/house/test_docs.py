@@ -44,7 +44,7 @@ def test_a_page_says_nothing_of_the_machine_it_was_written_on(page: Path) -> Non
     told = page.read_text("utf-8")
 
     assert len(FIRST_LINE.findall(re.sub(r"^```.*?^```", "", told, flags=re.DOTALL | re.MULTILINE))) == 1
-    assert not re.search(r"/work/|/home/|/root/|/tmp/", told)
+    assert not re.search(r"/(work|home|root|tmp)/", told)
 
 
 def test_every_decision_stands_in_the_index() -> None:
